@@ -1,0 +1,90 @@
+"""The radio link: code frames to packets and back, without I/O, clock or codec.
+
+Sending, with the caller's clock, tag and nonce:
+
+    hello = Hello(source="AB1CD", model_hash=digest[:4], profile=profile_for(6, 10, 50.0),
+                  nonce=os.urandom(8))
+    if (sentence := refusal(hello.profile, baud)) is not None: ...
+    transmitter = Transmitter(hello, stream_tag=os.urandom(1)[0])
+    for packet in transmitter.send_frames(codes_FK, now_s=time.monotonic()): port.write(packet)
+    for packet in transmitter.finish(now_s=time.monotonic()): port.write(packet)
+
+Receiving:
+
+    receiver = Receiver()
+    receiver.receive_data(chunk, now_s=time.monotonic())
+    while (event := receiver.next_event()) is not None:
+        match event:
+            case HelloReceived(hello=hello): describe_model_mismatch(hello.model_hash, own)
+            case FramesReceived(codes_FK=codes, valid_layers_F=valid): decoder.push(codes, valid)
+
+`docs/protocol.md` is the authority on every byte.
+"""
+
+from edge_codec.firmware_bridge.callsign import BROADCAST
+from edge_codec.firmware_bridge.channel import Channel, ChannelModel
+from edge_codec.firmware_bridge.errors import LinkError, LocalLinkError
+from edge_codec.firmware_bridge.events import (
+    DamageReason,
+    EndReason,
+    Event,
+    FramesReceived,
+    HelloReceived,
+    MessageReceived,
+    MessageType,
+    PacketDamaged,
+    PacketsLost,
+    StreamEnded,
+    StreamStarted,
+)
+from edge_codec.firmware_bridge.hello import Hello, describe_model_mismatch
+from edge_codec.firmware_bridge.pacing import (
+    Mode,
+    TokenBucket,
+    line_rate_bps,
+    mode_name,
+    modes,
+    needed_bps,
+    refusal,
+)
+from edge_codec.firmware_bridge.profile import PROFILES, StreamProfile, profile_for
+from edge_codec.firmware_bridge.receiver import MAX_STREAMS, STREAM_TIMEOUT_S, Receiver
+from edge_codec.firmware_bridge.stats import LinkStats
+from edge_codec.firmware_bridge.transmitter import Transmitter, cut_packet
+
+__all__ = [
+    "BROADCAST",
+    "MAX_STREAMS",
+    "PROFILES",
+    "STREAM_TIMEOUT_S",
+    "Channel",
+    "ChannelModel",
+    "DamageReason",
+    "EndReason",
+    "Event",
+    "FramesReceived",
+    "Hello",
+    "HelloReceived",
+    "LinkError",
+    "LinkStats",
+    "LocalLinkError",
+    "MessageReceived",
+    "MessageType",
+    "Mode",
+    "PacketDamaged",
+    "PacketsLost",
+    "Receiver",
+    "StreamEnded",
+    "StreamProfile",
+    "StreamStarted",
+    "TokenBucket",
+    "Transmitter",
+    "cut_packet",
+    "describe_model_mismatch",
+    "line_rate_bps",
+    "mode_name",
+    "modes",
+    "needed_bps",
+    "profile_for",
+    "refusal",
+]
