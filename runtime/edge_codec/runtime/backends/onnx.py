@@ -1,0 +1,90 @@
+"""Run one graph of a bundle with ONNX Runtime. Knows nothing of audio or codes.
+
+Set up for small boards: one thread that does not spin, and no memory kept for later calls.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from edge_codec.runtime.errors import BundleError
+
+FloatArray = npt.NDArray[np.float32]
+
+ERRORS_ONLY = 3
+_LOAD_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+)
+
+
+class OnnxGraph:
+    """One loaded graph: (x, state) in, (y, next state) out. Holds no state of its own."""
+
+    def __init__(self, path: Path, *, state_size: int, threads: int = 1) -> None:
+        """Load the graph.
+
+        Args:
+            path: the .onnx file, its hash already checked.
+            state_size: floats of the state, as the manifest says.
+            threads: threads one call may use.
+
+        Raises:
+            BundleError: ONNX Runtime cannot load it, or it is not (x, state) -> (y, next state).
+        """
+        try:
+            self._session = ort.InferenceSession(
+                path, _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except _LOAD_ERRORS as error:
+            raise BundleError(
+                f"onnxruntime {ort.__version__} cannot load {path}: {_first_line(error)}; "
+                "update onnxruntime or get the bundle again"
+            ) from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        shapes = [item[1].shape for item in (inputs, outputs) if len(item) == 2]
+        if shapes != [[1, state_size]] * 2:
+            raise BundleError(
+                f"{path} is not a graph (x, state) -> (y, next state), state [1, {state_size}]; "
+                "get the bundle again"
+            )
+        self._inputs = [item.name for item in inputs]
+        self.zero_state: FloatArray = np.zeros((1, state_size), np.float32)
+        """State at the start of a stream, [1, S]."""
+
+    def run(self, x: npt.NDArray[Any], state: FloatArray) -> tuple[npt.NDArray[Any], FloatArray]:
+        """One call: `x` from the point in the stream that `state` stands for.
+
+        Args:
+            x: what the graph takes, batch of one.
+            state: [1, S].
+
+        Returns:
+            What the graph gives, and the state after it.
+        """
+        y, next_state = self._session.run(None, dict(zip(self._inputs, (x, state), strict=True)))
+        return y, next_state
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Fading audio leaves values so small that plain arithmetic on them is a hundred times slower.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    return options
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

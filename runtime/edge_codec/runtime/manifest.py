@@ -1,0 +1,149 @@
+"""What a bundle's manifest must say, and the hash that names a model. Standard library only.
+
+The exporter writes manifests through this module, the runtime reads them through it, so there is
+one schema. docs/bundle.md explains every field.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from edge_codec.runtime.errors import BundleError, BundleVersionError
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_STATE_SIZE = 1 << 24
+"""Floats of state one graph may carry from call to call: 64 MiB."""
+
+Manifest = dict[str, Any]
+
+_NUMBER = (int, float)
+_FILE = {"file": (str,), "sha256": (str,)}
+_GRAPH = _FILE | {"state_size": (int,)}
+_ROLES = {"encoder": _GRAPH, "decoder": _GRAPH}
+
+# A tuple lists the types a value may have. A dict names the fields of an object: all of them must
+# be there, and no other unless "*" gives a schema for the rest.
+_SCHEMA: dict[str, Any] = {
+    "format_version": (int,),
+    "name": (str,),
+    "codec": {"*": (int, list)},
+    "conceals_loss": (bool,),
+    "graphs": {"onnx": {"fp32": _ROLES, "*": _ROLES}, "*": {"*": _ROLES}},
+    "golden": {"audio": _FILE, "codes": _FILE},
+    "provenance": {
+        "licence": (str,),
+        "data": (str,),
+        "steps": (int,),
+        "seed": (int,),
+        "commit": (str,),
+        "recipe_sha256": (str,),
+        "*": (str, *_NUMBER),
+    },
+    "metrics": {"dataset": (str,), "by_bitrate": {"*": {"*": _NUMBER}}},
+}
+
+
+def canonical_json(manifest: Manifest) -> bytes:
+    """The one spelling of a manifest that is hashed: sorted keys, no spaces, ASCII.
+
+    >>> canonical_json({"b": 1, "a": "é"})
+    b'{"a":"\\\\u00e9","b":1}'
+    """
+    text = json.dumps(
+        manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+    return text.encode("ascii")
+
+
+def model_hash(manifest: Manifest) -> str:
+    """SHA-256 of the canonical manifest, in hex: two bundles with one hash are one model."""
+    return hashlib.sha256(canonical_json(manifest)).hexdigest()
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read and check a manifest.
+
+    Raises:
+        BundleVersionError: another format version.
+        BundleError: not JSON, or not what the schema asks for.
+    """
+    try:
+        manifest = json.loads(data, parse_constant=_refuse, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(
+            f"the manifest is not valid JSON ({error}); get the bundle again"
+        ) from error
+    check_manifest(manifest)
+    return dict(manifest)
+
+
+def check_manifest(manifest: object) -> None:
+    """Raise unless `manifest` has this format version, every field and nothing else.
+
+    Raises:
+        BundleVersionError: another format version.
+        BundleError: a field is missing, unknown or has a value that cannot be.
+    """
+    if not isinstance(manifest, dict) or type(manifest.get("format_version")) is not int:
+        raise BundleError("the manifest has no format_version; this is not an edge-codec bundle")
+    version = manifest["format_version"]
+    if version != FORMAT_VERSION:
+        age = "newer" if version > FORMAT_VERSION else "older"
+        raise BundleVersionError(
+            f"the bundle has format {version}, {age} than format {FORMAT_VERSION} that this release "
+            f"reads; {'update edge-codec' if age == 'newer' else 'export the model again'}"
+        )
+    _check(manifest, _SCHEMA, "manifest")
+    for entry in iter_files(manifest):
+        _check_file(entry)
+
+
+def iter_files(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """Every file the manifest lists: its `file`, `sha256` and, for a graph, `state_size`."""
+    yield from manifest["golden"].values()
+    for precisions in manifest["graphs"].values():
+        for roles in precisions.values():
+            yield from roles.values()
+
+
+def _check(value: object, schema: Any, where: str) -> None:
+    if isinstance(schema, tuple):
+        if type(value) not in schema:
+            kinds = " or ".join(kind.__name__ for kind in schema)
+            raise BundleError(f"{where} must be {kinds}, got {value!r:.60}")
+        return
+    if not isinstance(value, dict):
+        raise BundleError(f"{where} must be an object, got {value!r:.60}")
+    named = schema.keys() - {"*"}
+    if missing := sorted(named - value.keys()):
+        raise BundleError(f"{where} lacks {', '.join(missing)}")
+    for key, item in value.items():
+        if key not in named and "*" not in schema:
+            raise BundleError(f"{where} has an unknown field {key!r:.60}")
+        _check(item, schema.get(key, schema.get("*")), f"{where}.{key:.60}")
+
+
+def _check_file(entry: dict[str, Any]) -> None:
+    name = entry["file"]
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name):
+        raise BundleError(f"the manifest names the file {name!r:.60}; only plain names are allowed")
+    if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
+        raise BundleError(f"the manifest's sha256 of {name} is not 64 hex digits")
+    if not 1 <= entry.get("state_size", 1) <= MAX_STATE_SIZE:
+        raise BundleError(f"the state_size of {name} must be 1 to {MAX_STATE_SIZE}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field appears twice")
+    return fields
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
