@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from math import exp
 from statistics import NormalDist
 from typing import Any
 
@@ -27,7 +28,7 @@ MEL_BANDS_BY_WINDOW = {32: 5, 64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048
 """Window samples -> mel bands of the seven scales of the mel distance (hop = window / 4)."""
 MEL_FLOOR = 1e-5
 """Magnitudes below this count as equal silence."""
-PESQ_WB_FLOOR = 0.999 + 4.0 / (1.0 + np.exp(1.3669 * 0.5 + 3.8224))
+PESQ_WB_FLOOR = 0.999 + 4.0 / (1.0 + exp(1.3669 * 0.5 + 3.8224))
 """What P.862.2 maps the lowest raw score (-0.5) to; given to speech decoded to nothing."""
 VISQOL_FLOOR = 1.0
 """Lowest mean opinion score; given to speech decoded to nothing, where ViSQOL divides by zero."""
@@ -152,7 +153,7 @@ def pesq_wb(reference_T: FloatArray, decoded_T: FloatArray) -> float:
         return score
     if scored(reference_T) is None:
         raise AudioError("PESQ finds no speech in the original: the clip cannot be scored")
-    return float(PESQ_WB_FLOOR)
+    return PESQ_WB_FLOOR
 
 
 def stoi(reference_T: FloatArray, decoded_T: FloatArray, *, extended: bool = False) -> float:
