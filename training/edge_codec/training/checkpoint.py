@@ -1,0 +1,99 @@
+"""Checkpoints: tensors in safetensors, everything else in JSON. Nothing in them is executed.
+
+A folder holds `state.safetensors` (weights, averaged weights, optimiser state) and
+`training.json` (recipe, step, seed, data, commit). Files are replaced whole, so a training
+killed at any moment leaves the last complete pair.
+"""
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from edge_codec.runtime.errors import ConfigError
+from edge_codec.training.codec import FrameCodec
+from edge_codec.training.config import Recipe, build
+
+STATE_FILE = "state.safetensors"
+FACTS_FILE = "training.json"
+AVERAGED = "ema."
+"""Prefix of the averaged weights, the ones that ship."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Where a checkpoint's weights come from."""
+
+    step: int
+    """Steps done, over all trainings that led here."""
+    schedule_step: int
+    """Steps done in the present recipe."""
+    seed: int
+    """Seed of the present training."""
+    data: str
+    """SHA-256 of the prepared data's manifest."""
+    commit: str
+    """Source revision that trained."""
+
+
+def save_checkpoint(
+    folder: Path, tensors: dict[str, Tensor], recipe: Recipe, facts: Facts
+) -> None:
+    """Write both files, each by rename."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / (STATE_FILE + ".part")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
+    partial.replace(folder / STATE_FILE)
+    record = {"recipe": recipe.to_dict(), "facts": asdict(facts)}
+    partial = folder / (FACTS_FILE + ".part")
+    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    partial.replace(folder / FACTS_FILE)
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:
+    """Tensors, recipe and facts of a checkpoint.
+
+    Raises:
+        ConfigError: a file is missing or damaged.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        tensors = load_file(folder / STATE_FILE)
+        recipe = build(Recipe, record["recipe"], where=FACTS_FILE)
+        return tensors, recipe, build(Facts, record["facts"], where=FACTS_FILE)
+    except OSError as error:
+        raise ConfigError(f"no checkpoint in {folder}: {error}; name the folder of a training") from error
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ConfigError(f"checkpoint {folder} is damaged: {error}") from error
+
+
+def load_codec(folder: Path) -> tuple[FrameCodec, Recipe, Facts]:
+    """The averaged weights of a checkpoint as a codec ready to use."""
+    tensors, recipe, facts = load_checkpoint(folder)
+    codec = FrameCodec(recipe.model)
+    weights = {k.removeprefix(AVERAGED): v for k, v in tensors.items() if k.startswith(AVERAGED)}
+    try:
+        codec.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    except RuntimeError as error:
+        raise ConfigError(f"checkpoint {folder} does not fit its own recipe: {error}") from error
+    return codec.eval(), recipe, facts
+
+
+def source_commit() -> str:
+    """Revision of the running source, or `unknown` outside a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

@@ -1,0 +1,137 @@
+"""The frame-domain voice codec: spectrum -> ConvNeXt -> RVQ -> ConvNeXt -> spectrum.
+
+Samples in, codes out; codes in, samples out; both with one flat state. This module knows the
+net's shape; training rules live in `trainer`, graph forms in the export part.
+
+Shapes: B batch, T samples, F code frames, K layers, D latent, S state numbers.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from edge_codec.training.config import ModelConfig
+from edge_codec.training.layers import (
+    CausalConv,
+    Chain,
+    ConvNeXtBlock,
+    Downsample,
+    StepResult,
+    StreamLayer,
+    Upsample,
+)
+from edge_codec.training.rvq import Quantized, ResidualVQ
+from edge_codec.training.spectral import Analysis, Synthesis
+
+
+def blocks(count: int, channels: int, activation: str) -> list[nn.Module]:
+    """`count` equal ConvNeXt blocks."""
+    return [ConvNeXtBlock(channels, activation) for _ in range(count)]
+
+
+class Encoder(StreamLayer):
+    """Samples [B, T] to latent frames [B, F, D]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        fast, slow = config.encoder_blocks
+        self.analysis = Analysis(config.hop_samples)
+        self.embed = nn.Linear(self.analysis.features, config.channels)
+        self.body = Chain(
+            nn.LayerNorm(config.channels),
+            *blocks(fast, config.channels, config.activation),
+            Downsample(config.channels, config.code_channels, config.code_stride),
+            *blocks(slow, config.code_channels, config.activation),
+            nn.LayerNorm(config.code_channels),
+        )
+        self.head = nn.Linear(config.code_channels, config.latent)
+        self.sizes = [self.analysis.state_size, self.body.state_size]
+        self.state_size = sum(self.sizes)
+
+    def step(self, audio_BT: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
+        past, hidden = state_BS.split(self.sizes, dim=1)
+        features, past = self.analysis.step(audio_BT, past)
+        y, hidden = self.body.step(self.embed(features), hidden)
+        return self.head(y), torch.cat([past, hidden], dim=1)
+
+
+class Decoder(StreamLayer):
+    """Latent frames [B, F, D] to samples [B, T]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        slow, fast = config.decoder_blocks
+        self.synthesis = Synthesis(config.hop_samples)
+        self.body = Chain(
+            CausalConv(config.latent, config.code_channels, kernel=3),
+            *blocks(slow, config.code_channels, config.activation),
+            Upsample(config.code_channels, config.channels, config.code_stride),
+            *blocks(fast, config.channels, config.activation),
+            nn.LayerNorm(config.channels),
+        )
+        self.head = nn.Linear(config.channels, self.synthesis.features)
+        self.sizes = [self.body.state_size, self.synthesis.state_size]
+        self.state_size = sum(self.sizes)
+
+    def step(self, latent_BFD: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
+        hidden, tail = state_BS.split(self.sizes, dim=1)
+        y, hidden = self.body.step(latent_BFD, hidden)
+        # Phase needs more than bfloat16's eight bits.
+        with torch.autocast(y.device.type, enabled=False):
+            audio_BT, tail = self.synthesis.step(self.head(y.float()), tail)
+        return audio_BT, torch.cat([hidden, tail], dim=1)
+
+    @torch.no_grad()
+    def start_at(self, log_magnitude_Q: Tensor) -> None:
+        """Make the untrained decoder give noise of the training audio's mean spectrum."""
+        self.head.weight.mul_(0.3)
+        self.head.bias[: len(log_magnitude_Q)] = log_magnitude_Q
+
+
+class FrameCodec(nn.Module):
+    """Encoder, quantizer and decoder with one configuration."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.spec = config.spec
+        self.encoder = Encoder(config)
+        self.quantizer = ResidualVQ(
+            config.latent,
+            config.layers,
+            self.spec.codebook_size,
+            config.code_dim,
+            normalised=config.normalised_lookup,
+        )
+        self.decoder = Decoder(config)
+
+    def encode_step(self, audio_BT: Tensor, state_BS: Tensor) -> StepResult:
+        """Codes [B, F, K] of the next whole frames, and the next encoder state."""
+        latent, next_state = self.encoder.step(audio_BT, state_BS)
+        return self.quantizer.encode(latent), next_state
+
+    def decode_step(self, codes_BFK: Tensor, state_BS: Tensor) -> StepResult:
+        """Samples [B, F * hop] from codes, and the next decoder state.
+
+        A code equal to the codebook size was not sent; a frame of only those was lost.
+        """
+        return self.decoder.step(self.quantizer.decode(codes_BFK), state_BS)
+
+    def forward(self, audio_BT: Tensor, kept_BF: Tensor | None) -> tuple[Tensor, Quantized | None]:
+        """Whole excerpts from the zero state, for training.
+
+        Args:
+            audio_BT: T a multiple of the hop.
+            kept_BF: layers kept of each frame (0 = lost); None bypasses the quantizer.
+        """
+        latent = self.encoder(audio_BT)
+        if kept_BF is None:
+            return self.decoder(latent), None
+        with torch.autocast(latent.device.type, enabled=False):
+            quantized = self.quantizer(latent.float(), kept_BF)
+        return self.decoder(quantized.latent_BFD), quantized
+
+
+def mask_layers(codes_BFK: Tensor, layers: int, codebook_size: int) -> Tensor:
+    """Codes with every layer from `layers` on marked as not sent."""
+    kept = torch.arange(codes_BFK.shape[-1], device=codes_BFK.device) < layers
+    return torch.where(kept, codes_BFK, codebook_size)

@@ -1,0 +1,207 @@
+"""Recipes: everything that decides a training, as typed TOML. Unknown keys are errors.
+
+A recipe and a seed make a training repeatable. Standard library only.
+"""
+
+import difflib
+import tomllib
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from edge_codec.runtime.errors import ConfigError
+from edge_codec.runtime.spec import CodecSpec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """Shape of the frame-domain codec: spectral frames at the hop's rate, code frames at half it."""
+
+    name: str
+    """Name of the bundle this model becomes."""
+    sample_rate_hz: int = 16_000
+    """Rate of the audio."""
+    hop_samples: int = 160
+    """Samples between spectral frames; the window is twice as long."""
+    code_stride: int = 2
+    """Spectral frames in one code frame."""
+    channels: int
+    """Width of the blocks at the spectral frame rate."""
+    code_channels: int
+    """Width of the blocks at the code frame rate."""
+    encoder_blocks: tuple[int, int]
+    """Encoder blocks at the spectral rate, then at the code rate."""
+    decoder_blocks: tuple[int, int]
+    """Decoder blocks at the code rate, then at the spectral rate."""
+    activation: str = "gelu"
+    """`gelu` or `snake`."""
+    latent: int = 64
+    """Channels between encoder, quantizer and decoder."""
+    layers: int = 12
+    """RVQ layers."""
+    bits_per_code: int = 10
+    """Bits of one code."""
+    code_dim: int = 8
+    """Dimensions of the factorised codebooks."""
+    normalised_lookup: bool = False
+    """Compare directions only, as the thesis does."""
+
+    @property
+    def spec(self) -> CodecSpec:
+        """What the two ends of a link must agree on."""
+        return CodecSpec(
+            sample_rate_hz=self.sample_rate_hz,
+            strides=(self.hop_samples, self.code_stride),
+            layers=self.layers,
+            bits_per_code=self.bits_per_code,
+            delay_samples=self.hop_samples,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What one training example is."""
+
+    excerpt_s: float = 0.8
+    """Length of an excerpt."""
+    batch: int = 8
+    """Excerpts in a step."""
+    gain_db: tuple[float, float] = (-12.0, 6.0)
+    """Range of the random gain of each excerpt."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossConfig:
+    """Weights of the losses."""
+
+    mel: float = 15.0
+    """Multi-scale log-mel distance."""
+    spectral: float = 8.0
+    """Compressed complex spectrum distance."""
+    codebook: float = 1.0
+    """Entries follow the vectors."""
+    commitment: float = 0.25
+    """Vectors stay near their entries."""
+    mel_windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    """Window lengths of the mel distance, in samples."""
+    spectral_windows: tuple[int, ...] = (256, 512, 1024)
+    """Window lengths of the complex distance; each must be a mel window too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuantizerConfig:
+    """How the quantizer is brought up and how often frames lose layers."""
+
+    start_step: int = 200
+    """Steps without quantizer before its data initialisation."""
+    initial_vectors: int = 32_768
+    """Encoder vectors for the initialisation."""
+    full_depth: float = 0.5
+    """Probability that an excerpt keeps all layers."""
+    depths: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12)
+    """Layer counts drawn otherwise."""
+    depth_per_frame: float = 0.0
+    """Probability that an excerpt draws a depth for each frame instead of one for all."""
+    lost_frames: float = 0.0
+    """Share of frames lost altogether, in bursts."""
+    lost_burst: float = 1.5
+    """Mean length of a burst in frames."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimiserConfig:
+    """Step sizes and their schedule: warm up, hold, then fall to zero over the last part."""
+
+    lr: float = 1e-3
+    """Peak step size of AdamW."""
+    muon_lr: float = 0.0
+    """Peak step size of Muon for the matrices of the blocks; 0 leaves them to AdamW."""
+    betas: tuple[float, float] = (0.8, 0.99)
+    """Moment decays of AdamW."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    warmup_steps: int = 300
+    """Steps of linear warm-up."""
+    decay_fraction: float = 0.4
+    """Last part of the training, in which the step size falls linearly to zero."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    ema: float = 0.999
+    """Decay of the averaged weights, which are the ones that ship."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """One training from start to end."""
+
+    model: ModelConfig
+    """The net."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The examples."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """The goals."""
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    """The bottleneck."""
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    """The steps."""
+    steps: int
+    """Length of the training."""
+    bf16: bool = True
+    """Run the blocks in bfloat16; transforms, quantizer and losses stay in float32."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-ready form; `build(Recipe, ...)` reads it back."""
+        return asdict(self)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Recipe from a TOML file.
+
+    Raises:
+        ConfigError: the file is missing, not TOML, or has unknown or missing keys.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"recipe {path} is not valid TOML: {error}") from error
+    return build(Recipe, data, where=path.name)
+
+
+def build(cls: type[T], data: dict[str, Any], *, where: str = "recipe") -> T:
+    """Dataclass from nested dictionaries, checked key by key.
+
+    Raises:
+        ConfigError: an unknown key (the nearest valid one is named), a missing key, a wrong type.
+    """
+    hints = get_type_hints(cls)
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; valid keys: {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
+    for name, item in known.items():
+        if name not in data and item.default is MISSING and item.default_factory is MISSING:
+            raise ConfigError(f"{where}: missing key {name!r}")
+    return cls(**{k: _convert(hints[k], v, where=f"{where}.{k}") for k, v in data.items()})
+
+
+def _convert(hint: Any, value: Any, *, where: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: expected a table, got {value!r}")
+        return build(hint, value, where=where)  # type: ignore[arg-type]
+    if getattr(hint, "__origin__", None) is tuple and isinstance(value, list | tuple):
+        item_hint = hint.__args__[0]
+        if hint.__args__[-1] is not Ellipsis and len(value) != len(hint.__args__):
+            raise ConfigError(f"{where}: expected {len(hint.__args__)} values, got {len(value)}")
+        return tuple(_convert(item_hint, item, where=where) for item in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
+    return value
