@@ -48,7 +48,8 @@ from edge_codec.firmware_bridge.pacing import (
     refusal,
 )
 from edge_codec.firmware_bridge.profile import PROFILES, StreamProfile, profile_for
-from edge_codec.firmware_bridge.receiver import MAX_STREAMS, STREAM_TIMEOUT_S, Receiver
+from edge_codec.firmware_bridge.receiver import Receiver
+from edge_codec.firmware_bridge.session import MAX_STREAMS, STREAM_TIMEOUT_S
 from edge_codec.firmware_bridge.stats import LinkStats
 from edge_codec.firmware_bridge.transmitter import Transmitter, cut_packet
 

@@ -1,19 +1,17 @@
-"""What a receiver tells its caller: one frozen dataclass per event, no behaviour.
+"""What a receiver tells its caller: one frozen dataclass per event, and their queue.
 
 Every event names its stream by `stream_tag`, but for damage, which belongs to no stream.
 Legend: F code frames of one superframe, K layers of the stream's profile.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-import numpy.typing as npt
-
+from edge_codec.firmware_bridge.bits import IntArray
 from edge_codec.firmware_bridge.hello import Hello
 from edge_codec.firmware_bridge.profile import StreamProfile
-
-IntArray = npt.NDArray[np.int64]
+from edge_codec.firmware_bridge.stats import LinkStats
 
 
 class DamageReason(StrEnum):
@@ -111,6 +109,8 @@ class MessageReceived:
 
     stream_tag: int
     type: MessageType
+    sequence: int
+    """0 to 255, counts the messages of the stream."""
     payload: bytes
 
 
@@ -131,3 +131,25 @@ Event = (
     | MessageReceived
     | StreamEnded
 )
+
+MAX_EVENTS = 4096
+"""Events kept for the caller; beyond that the oldest go, counted as `events_dropped`."""
+
+
+class EventQueue:
+    """Events on their way to the caller, oldest first, never more than `MAX_EVENTS`."""
+
+    def __init__(self, stats: LinkStats) -> None:
+        self._events: deque[Event] = deque()
+        self._stats = stats
+
+    def put(self, event: Event) -> None:
+        """Add an event; the oldest gives way if there is no room."""
+        if len(self._events) == MAX_EVENTS:
+            self._events.popleft()
+            self._stats.events_dropped += 1
+        self._events.append(event)
+
+    def pop(self) -> Event | None:
+        """The oldest event; None if there is none."""
+        return self._events.popleft() if self._events else None

@@ -1,12 +1,31 @@
-"""The sending end of a link: code frames in, packets out. No I/O, no clock, no randomness.
+"""The sending end of a packet link: code frames in, packets out. No I/O, no clock.
 
-The caller brings the time, the tag and the nonce, writes each packet, and paces itself.
+The caller brings the time, the random tag and nonce, writes the packets and paces itself.
 """
 
-from edge_codec.firmware_bridge.events import IntArray, MessageType
-from edge_codec.firmware_bridge.hello import Hello
-from edge_codec.firmware_bridge.profile import StreamProfile
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+
+from edge_codec.firmware_bridge.bits import IntArray
+from edge_codec.firmware_bridge.errors import LocalLinkError
+from edge_codec.firmware_bridge.events import MessageType
+from edge_codec.firmware_bridge.framing import DELIMITER, stuff, unstuff
+from edge_codec.firmware_bridge.hello import Hello, pack_hello
+from edge_codec.firmware_bridge.packet import Packet, PacketType, pack_packet, unpack_packet
+from edge_codec.firmware_bridge.profile import (
+    CRC_BYTES,
+    HEADER_BYTES,
+    MAX_PACKET_BYTES,
+    StreamProfile,
+    profile_id,
+)
 from edge_codec.firmware_bridge.stats import LinkStats
+from edge_codec.firmware_bridge.voice import pack_base, pack_voice, split_voice
+
+MAX_RED = 2
+MAX_MESSAGE_BYTES = MAX_PACKET_BYTES - HEADER_BYTES - CRC_BYTES
 
 
 class Transmitter:
@@ -22,27 +41,54 @@ class Transmitter:
         Args:
             hello: who speaks; `hello.profile` is the profile of the stream.
             stream_tag: 0 to 255, random for each talk spurt.
-            red: 0 none, or how far back (1 or 2 superframes) the repeated base class lies.
+            red: see `red`.
 
         Raises:
             LocalLinkError: tag or red out of range.
         """
-        self.hello = hello
+        if not 0 <= stream_tag <= 255:
+            raise LocalLinkError(f"stream_tag must be 0 to 255, got {stream_tag}")
+        profile = hello.profile
         self.stats = LinkStats()
-        raise NotImplementedError(stream_tag, red)
+        self.red = red
+        self._hello = hello
+        self._profile = profile
+        self._tag = stream_tag
+        self._layers = profile.layers
+        self._open_FK = np.zeros((profile.frames_per_superframe, profile.layers), np.int64)
+        self._open_frames = 0
+        self._bases: deque[bytes] = deque(maxlen=MAX_RED)
+        self._hello_s = 0.0
+        self._is_finished = False
 
     @property
     def layers(self) -> int:
-        """Layers sent from the next superframe on; set it lower when the line is late.
+        """Layers sent from the next packet on; set it lower while the line is late.
 
         Raises:
             LocalLinkError: set outside base_layers to layers of the profile.
         """
-        raise NotImplementedError
+        return self._layers
 
     @layers.setter
     def layers(self, layers: int) -> None:
-        raise NotImplementedError(layers)
+        _check_layers(layers, self._profile)
+        self._layers = layers
+
+    @property
+    def red(self) -> int:
+        """0, or how many superframes (1 or 2) back the repeated base class lies.
+
+        Raises:
+            LocalLinkError: set out of range.
+        """
+        return self._red
+
+    @red.setter
+    def red(self, red: int) -> None:
+        if not 0 <= red <= MAX_RED:
+            raise LocalLinkError(f"red must be 0 to {MAX_RED}, got {red}")
+        self._red = red
 
     @property
     def missing_frames(self) -> int:
@@ -50,7 +96,7 @@ class Transmitter:
 
         Send that many frames of silence before `finish`, which else repeats the last one.
         """
-        raise NotImplementedError
+        return -self._open_frames % self._profile.frames_per_superframe
 
     def send_frames(self, codes_FK: IntArray, *, now_s: float) -> list[bytes]:
         """Take code frames; the first call opens the talk spurt, with no frames too.
@@ -66,11 +112,25 @@ class Transmitter:
         Raises:
             LocalLinkError: wrong shape or range, or the spurt is finished.
         """
-        raise NotImplementedError
+        codes_FK = self._checked(codes_FK)
+        packets = [] if self.stats.hello_sent else [self._open(now_s)]
+        while len(codes_FK):
+            codes_FK = self._fill(codes_FK)
+            if self._open_frames == len(self._open_FK):
+                packets += self._send_superframe(now_s)
+        return packets
 
     def finish(self, *, now_s: float) -> list[bytes]:
-        """End the talk spurt: the open superframe, filled up, then END."""
-        raise NotImplementedError
+        """End the talk spurt: the open superframe, filled up, then END. Once only."""
+        packets = []
+        if self._open_frames:
+            last_FK = self._open_FK[self._open_frames - 1 : self._open_frames]
+            packets = self.send_frames(last_FK.repeat(self.missing_frames, 0), now_s=now_s)
+        if self.stats.hello_sent and not self._is_finished:
+            packets.append(self._send(PacketType.END, pack_hello(self._hello)))
+            self.stats.end_sent += 1
+        self._is_finished = True
+        return packets
 
     def send_message(self, kind: MessageType, payload: bytes) -> list[bytes]:
         """One CTRL, TEXT, CLIP or STAT packet, at any time.
@@ -78,7 +138,82 @@ class Transmitter:
         Raises:
             LocalLinkError: the payload is longer than 249 bytes.
         """
-        raise NotImplementedError
+        if len(payload) > MAX_MESSAGE_BYTES:
+            raise LocalLinkError(
+                f"a message may have {MAX_MESSAGE_BYTES} bytes, got {len(payload)}; split it"
+            )
+        packet = Packet(
+            type=PacketType[kind.name],
+            stream_tag=self._tag,
+            sequence=self.stats.message_sent,
+            content=payload,
+        )
+        self.stats.message_sent += 1
+        return [self._stuff(packet)]
+
+    def _checked(self, codes_FK: IntArray) -> IntArray:
+        """The columns that are sent, once they are known to be right."""
+        layers, size = self._profile.layers, 1 << self._profile.bits_per_code
+        if self._is_finished:
+            raise LocalLinkError("this talk spurt is finished; open a new Transmitter")
+        if codes_FK.ndim != 2 or codes_FK.shape[1] < layers or codes_FK.dtype.kind not in "iu":
+            raise LocalLinkError(
+                f"codes must be integers [F, {layers} or more],"
+                f" got {codes_FK.dtype} {list(codes_FK.shape)}"
+            )
+        codes_FK = codes_FK[:, :layers]
+        if codes_FK.size and not 0 <= codes_FK.min() <= codes_FK.max() < size:
+            raise LocalLinkError(f"codes must be 0 to {size - 1}, got {codes_FK.max()}")
+        return codes_FK
+
+    def _fill(self, codes_FK: IntArray) -> IntArray:
+        """Move frames into the open superframe; returns those that did not fit."""
+        start = self._open_frames
+        taken = min(len(codes_FK), len(self._open_FK) - start)
+        self._open_FK[start : start + taken] = codes_FK[:taken]
+        self._open_frames += taken
+        return codes_FK[taken:]
+
+    def _send_superframe(self, now_s: float) -> list[bytes]:
+        packets = []
+        is_due = now_s - self._hello_s >= self._profile.hello_interval_s
+        if self.stats.hello_sent < 2 or is_due:
+            packets.append(self._send_hello(now_s))
+        red = (self._red, self._bases[-self._red]) if 0 < self._red <= len(self._bases) else None
+        content = pack_voice(self._open_FK, self._profile, self._layers, red)
+        packets.append(self._send(PacketType.VOICE, content, has_red=red is not None))
+        self._bases.append(pack_base(self._open_FK, self._profile))
+        self._open_frames = 0
+        self.stats.voice_sent += 1
+        return packets
+
+    def _open(self, now_s: float) -> bytes:
+        """HELLO behind a delimiter of its own: noise before it costs nothing."""
+        self.stats.bytes_sent += len(DELIMITER)
+        return DELIMITER + self._send_hello(now_s)
+
+    def _send_hello(self, now_s: float) -> bytes:
+        self._hello_s = now_s
+        packet = self._send(PacketType.HELLO, pack_hello(self._hello))
+        self.stats.hello_sent += 1
+        return packet
+
+    def _send(self, kind: PacketType, content: bytes, *, has_red: bool = False) -> bytes:
+        packet = Packet(
+            type=kind,
+            stream_tag=self._tag,
+            sequence=self.stats.voice_sent,
+            profile_id=profile_id(self._profile),
+            content=content,
+            has_red=has_red,
+            is_first=kind is PacketType.VOICE and self.stats.voice_sent == 0,
+        )
+        return self._stuff(packet)
+
+    def _stuff(self, packet: Packet) -> bytes:
+        stuffed = stuff(pack_packet(packet))
+        self.stats.bytes_sent += len(stuffed)
+        return stuffed
 
 
 def cut_packet(packet: bytes, profile: StreamProfile, layers: int) -> bytes:
@@ -90,4 +225,21 @@ def cut_packet(packet: bytes, profile: StreamProfile, layers: int) -> bytes:
     Raises:
         LocalLinkError: layers out of range of the profile.
     """
-    raise NotImplementedError
+    _check_layers(layers, profile)
+    data = unstuff(packet.strip(DELIMITER))
+    voice = unpack_packet(data) if isinstance(data, bytes) else data
+    if not isinstance(voice, Packet) or voice.type is not PacketType.VOICE:
+        return packet
+    classes = split_voice(voice.content, profile, has_red=voice.has_red)
+    if classes is None:
+        return packet
+    base, field, upper = classes
+    content = base + field + upper[: profile.enhancement_bytes(layers)]
+    return stuff(pack_packet(replace(voice, content=content)))
+
+
+def _check_layers(layers: int, profile: StreamProfile) -> None:
+    if not profile.base_layers <= layers <= profile.layers:
+        raise LocalLinkError(
+            f"layers must be {profile.base_layers} to {profile.layers}, got {layers}"
+        )

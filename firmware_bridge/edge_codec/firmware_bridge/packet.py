@@ -1,0 +1,84 @@
+"""One packet: header, content, CRC. Big endian, most significant bit first.
+
+Knows the four header bytes and the checksum, not what the content means.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from fastcrc import crc16
+
+from edge_codec.firmware_bridge.events import DamageReason
+from edge_codec.firmware_bridge.profile import CRC_BYTES, HEADER_BYTES, PROFILE_IN_HELLO
+
+VERSION = 1
+_SECURED, _RED, _FIRST = 4, 2, 1
+
+
+class PacketType(IntEnum):
+    """What the content is."""
+
+    VOICE = 0
+    HELLO = 1
+    END = 2
+    CTRL = 3
+    TEXT = 4
+    CLIP = 5
+    STAT = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packet:
+    """A packet with a good checksum; header fields checked, content not."""
+
+    type: PacketType
+    stream_tag: int
+    """0 to 255, random per talk spurt."""
+    sequence: int
+    """Low 8 bits of the number of this (VOICE) or the next (HELLO, END) superframe."""
+    profile_id: int = PROFILE_IN_HELLO
+    content: bytes = b""
+    has_red: bool = False
+    """The content repeats the base class of an earlier superframe."""
+    is_first: bool = False
+    """First VOICE packet of its stream."""
+
+
+def pack_packet(packet: Packet) -> bytes:
+    """Header, content and CRC."""
+    flags = _RED * packet.has_red | _FIRST * packet.is_first
+    first = VERSION << 6 | packet.type << 3 | flags
+    header = bytes([first, packet.stream_tag, packet.sequence & 0xFF, packet.profile_id])
+    return header + packet.content + _crc(header + packet.content)
+
+
+def unpack_packet(data: bytes) -> Packet | DamageReason:
+    """Inverse of `pack_packet`; any bytes give a packet or the reason why not."""
+    if len(data) < HEADER_BYTES + CRC_BYTES:
+        return DamageReason.SHORT
+    first, stream_tag, sequence, profile_id = data[:HEADER_BYTES]
+    version, kind = first >> 6, first >> 3 & 7
+    if data[-CRC_BYTES:] != _crc(data[:-CRC_BYTES]):
+        # A tag made with a key takes the place of the CRC.
+        is_secured = version == VERSION and first & _SECURED
+        return DamageReason.SECURED if is_secured else DamageReason.CRC
+    if version != VERSION:
+        return DamageReason.VERSION
+    if first & _SECURED:
+        return DamageReason.SECURED
+    if kind > max(PacketType):
+        return DamageReason.TYPE
+    return Packet(
+        type=PacketType(kind),
+        stream_tag=stream_tag,
+        sequence=sequence,
+        profile_id=profile_id,
+        content=data[HEADER_BYTES:-CRC_BYTES],
+        has_red=bool(first & _RED),
+        is_first=bool(first & _FIRST),
+    )
+
+
+def _crc(data: bytes) -> bytes:
+    """CRC-16/IBM-3740 ("123456789" gives 0x29B1), high byte first."""
+    return crc16.ibm_3740(data).to_bytes(CRC_BYTES, "big")
