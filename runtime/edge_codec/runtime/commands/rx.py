@@ -1,0 +1,74 @@
+"""`edge-codec rx`: hear a radio."""
+
+import argparse
+import math
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from edge_codec.runtime.commands.tx import add_port_options
+from edge_codec.runtime.errors import PortError
+
+_EXAMPLES = """examples:
+  edge-codec rx --port /dev/ttyUSB0 --baud 9600 --output speaker
+  edge-codec rx --port udp://:5004 --output heard.wav --once
+  edge-codec rx --port /dev/ttyUSB0 --output - | aplay -t raw -f S16_LE -r 16000
+"""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "rx",
+        help="play or record speech from a serial line, a pty or UDP",
+        description="Receive speech and play or record it, in real time, until Ctrl-C.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_port_options(parser)
+    parser.add_argument(
+        "--output",
+        default="speaker",
+        metavar="speaker|FILE|-",
+        help="speaker, WAV file, or raw 16-bit mono PCM at the codec's rate (default: speaker)",
+    )
+    parser.add_argument("--once", action="store_true", help="stop when the first stream is over")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=math.inf,
+        metavar="S",
+        help="stop when no packet came for S seconds (default: never)",
+    )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="decode as bytes come, without a playout clock; always so when the port is a file",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Receive until told to stop, or until what was asked for is over."""
+    from edge_codec.runtime.bundle import load_bundle
+    from edge_codec.runtime.ports import open_port
+    from edge_codec.runtime.transceiver import Reception, StopSignal, SystemClock, assembly
+
+    clock, bundle = SystemClock(), load_bundle(args.model)
+    baud = assembly.baud_of(args.port, args.baud)
+    fast = args.fast or Path(args.port).is_file()
+    listener = assembly.make_listener(bundle, baud, fast=fast)
+    report = assembly.make_report("rx", clock, as_json=args.json, shares_stdout=args.output == "-")
+    open_line = partial(open_port, args.port, baud or assembly.DEFAULT_BAUD, "r")
+    with (
+        closing(assembly.open_sink(args.output, bundle.spec.sample_rate_hz, fast=fast)) as sink,
+        closing(Reception(open_line, listener, sink, report)) as reception,
+        StopSignal() as stop,
+    ):
+        try:
+            reception.run(clock, stop, once=args.once, timeout_s=args.timeout)
+        finally:
+            reception.summarize()
+    if not (listener.played_frames or stop.received):
+        raise PortError(f"nothing was heard on {args.port}; see docs/troubleshooting.md")
+    return stop.exit_code

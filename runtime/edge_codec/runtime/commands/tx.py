@@ -1,0 +1,104 @@
+"""`edge-codec tx`: speak into a radio."""
+
+import argparse
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_codec.firmware_bridge import StreamProfile
+    from edge_codec.runtime.bundle import Bundle
+    from edge_codec.runtime.meter import Report
+
+_EXAMPLES = """examples:
+  edge-codec tx --port /dev/ttyUSB0 --baud 9600 --bitrate 3000 --input mic
+  edge-codec tx --port udp://192.168.1.20:5004 --input talk.flac --callsign AB1CD
+  arecord -t raw -f S16_LE -r 16000 | edge-codec tx --port /dev/ttyUSB0 --input -
+"""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "tx",
+        help="send speech over a serial line, a pty or UDP",
+        description="Encode speech and send it, in real time, until it ends or Ctrl-C.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_port_options(parser)
+    parser.add_argument(
+        "--input",
+        default="mic",
+        metavar="mic|FILE|-",
+        help="microphone, audio file, or raw 16-bit mono PCM at the codec's rate (default: mic)",
+    )
+    parser.add_argument(
+        "--bitrate", type=float, default=3000, metavar="B", help="codec bit/s (default: 3000)"
+    )
+    parser.add_argument(
+        "--callsign", default="", metavar="CALL", help="who speaks: up to nine of A-Z 0-9 - / ."
+    )
+    parser.add_argument(
+        "--fast", action="store_true", help="send a file as fast as the line takes it"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_port_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `tx` and `rx` have in common."""
+    parser.add_argument(
+        "--port",
+        required=True,
+        metavar="URL",
+        help="/dev/tty..., serial:///dev/..., udp://HOST:PORT (rx: udp://:PORT), pty://[LINK],"
+        " loop://, a file, or - for standard input or output",
+    )
+    parser.add_argument(
+        "--baud", type=int, metavar="N", help="rate of the line (default: 9600 for serial and pty)"
+    )
+    parser.add_argument(
+        "--model", default="voice-m", help="name or directory of the bundle (default: voice-m)"
+    )
+    parser.add_argument("--json", action="store_true", help="events as JSON, one a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send one talk spurt."""
+    from edge_codec.runtime.bundle import load_bundle
+    from edge_codec.runtime.ports import open_port
+    from edge_codec.runtime.transceiver import StopSignal, SystemClock, Transmission, assembly
+
+    clock, bundle = SystemClock(), load_bundle(args.model)
+    baud = assembly.baud_of(args.port, args.baud)
+    profile = assembly.choose_profile(bundle.spec, args.bitrate, baud)
+    sender = assembly.make_sender(bundle, profile, args.callsign, baud)
+    report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")
+    with (
+        assembly.open_source(args.input, bundle.spec.sample_rate_hz, fast=args.fast) as source,
+        closing(open_port(args.port, baud or assembly.DEFAULT_BAUD, "w")) as port,
+        StopSignal() as stop,
+    ):
+        _announce(report, port.name, bundle, profile)
+        transmission = Transmission(source, sender, port, report, fast=args.fast)
+        try:
+            transmission.run(clock, stop)
+        finally:
+            transmission.summarize()
+    return stop.exit_code
+
+
+def _announce(report: "Report", port: str, bundle: "Bundle", profile: "StreamProfile") -> None:
+    from edge_codec.firmware_bridge import needed_bps
+
+    bitrate_bps, line_bps = profile.codec_bitrate_bps, needed_bps(profile)
+    report.event(
+        "sending",
+        f"sending to {port} with {bundle.name} ({bundle.model_hash[:8]}): {bitrate_bps:.0f} bit/s,"
+        f" {line_bps:.0f} on the line, superframes of {profile.superframe_ms} ms",
+        port=port,
+        model=bundle.name,
+        model_hash=bundle.model_hash,
+        bitrate_bps=bitrate_bps,
+        line_bps=line_bps,
+        superframe_ms=profile.superframe_ms,
+    )

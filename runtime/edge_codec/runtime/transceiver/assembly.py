@@ -1,0 +1,134 @@
+"""From what a user asked for to parts that fit together: profile, pacing, source, sink, playout.
+
+Knows every part of a transceiver, and no command line.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from edge_codec.firmware_bridge import (
+    Hello,
+    StreamProfile,
+    TokenBucket,
+    Transmitter,
+    profile_for,
+    refusal,
+)
+from edge_codec.firmware_bridge.profile import framed_bytes
+from edge_codec.runtime import audio
+from edge_codec.runtime.bundle import Bundle
+from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
+from edge_codec.runtime.errors import ConfigError
+from edge_codec.runtime.jitter import AdaptiveDelay, JitterBuffer, Passage, serial_delay
+from edge_codec.runtime.meter import Report
+from edge_codec.runtime.ports.modem import BITS_PER_BYTE
+from edge_codec.runtime.ports.opener import is_line
+from edge_codec.runtime.spec import CodecSpec
+from edge_codec.runtime.streams import STANDARD
+from edge_codec.runtime.transceiver.clock import Clock
+from edge_codec.runtime.transceiver.listener import Listener, Playout
+from edge_codec.runtime.transceiver.sender import Sender
+from edge_codec.runtime.transceiver.sinks import PcmSink, Sink, WavSink
+from edge_codec.runtime.transceiver.sound_card import Microphone, Speaker
+from edge_codec.runtime.transceiver.sources import BlockSource, PcmSource, SampleClock, Source
+
+DEFAULT_BAUD = 9600
+"""What most serial radio modules come set to."""
+
+
+def baud_of(url: str, baud: int | None) -> int | None:
+    """The rate that paces a port: as asked for, 9600 for a line, None for what has no pace."""
+    return DEFAULT_BAUD if baud is None and is_line(url) else baud
+
+
+def choose_profile(spec: CodecSpec, bitrate_bps: float, baud: int | None) -> StreamProfile:
+    """The profile of the highest bitrate up to `bitrate_bps`.
+
+    Raises:
+        CodeRangeError: the codec has no bitrate so low.
+        ConfigError: the line cannot carry it; the message says what would fit.
+    """
+    layers = spec.layers_for(bitrate_bps)
+    profile = profile_for(layers, spec.bits_per_code, spec.frame_rate_hz)
+    if baud is not None and (sentence := refusal(profile, baud)) is not None:
+        raise ConfigError(sentence)
+    return profile
+
+
+def make_sender(bundle: Bundle, profile: StreamProfile, callsign: str, baud: int | None) -> Sender:
+    """A sender for one talk spurt, with fresh random tag and nonce.
+
+    Raises:
+        LocalLinkError: the callsign is not valid.
+    """
+    hello = Hello(
+        source=callsign,
+        model_hash=bytes.fromhex(bundle.model_hash)[:4],
+        profile=profile,
+        nonce=os.urandom(8),
+    )
+    transmitter = Transmitter(hello, stream_tag=os.urandom(1)[0])
+    bucket = None if baud is None else TokenBucket.for_line(baud)
+    return Sender(StreamEncoder(bundle), transmitter, profile, bucket)
+
+
+def make_listener(bundle: Bundle, baud: int | None, *, fast: bool) -> Listener:
+    """A listener whose playout suits the port: a line, a network, or no clock with `fast`."""
+    frame_s = bundle.spec.hop_samples / bundle.spec.sample_rate_hz
+
+    def make_playout(profile: StreamProfile) -> Playout:
+        if fast:
+            return Passage(frame_s)
+        if baud is None:
+            return JitterBuffer(frame_s, AdaptiveDelay(profile.superframe_s))
+        airtime_s = framed_bytes(profile.packet_bytes()) * BITS_PER_BYTE / baud
+        return JitterBuffer(frame_s, serial_delay(profile.superframe_s, airtime_s))
+
+    return Listener(StreamDecoder(bundle), bytes.fromhex(bundle.model_hash), make_playout)
+
+
+@contextmanager
+def open_source(name: str, sample_rate_hz: int, *, fast: bool) -> Iterator[Source]:
+    """`mic`, `-` or an audio file, mono at `sample_rate_hz`.
+
+    Raises:
+        AudioError: it cannot be opened.
+        MissingExtraError: the microphone needs the extra `audio`.
+    """
+    clock = SampleClock(sample_rate_hz, fast=fast)
+    if name == "mic":
+        with closing(Microphone(sample_rate_hz)) as microphone:
+            yield microphone
+    elif name == STANDARD:
+        yield PcmSource(sys.stdin.fileno(), clock)
+    else:
+        with audio.open_source(name, sample_rate_hz) as file:
+            mono = audio.mixed(file.chunks())
+            blocks = audio.resampled(mono, file.sample_rate_hz, sample_rate_hz, channels=1)
+            yield BlockSource((block_TC[:, 0] for block_TC in blocks), clock)
+
+
+def open_sink(name: str, sample_rate_hz: int, *, fast: bool) -> Sink:
+    """`speaker`, `-` or a WAV file.
+
+    Raises:
+        AudioError: it cannot be opened.
+        ConfigError: a speaker cannot play faster than real time.
+        MissingExtraError: the speaker needs the extra `audio`.
+    """
+    if name == STANDARD:
+        return PcmSink(sys.stdout.fileno(), may_wait=fast)
+    if name != "speaker":
+        return WavSink(Path(name), sample_rate_hz)
+    if fast:
+        raise ConfigError("a speaker plays in real time only: give --output FILE.wav")
+    return Speaker(sample_rate_hz)
+
+
+def make_report(name: str, clock: Clock, *, as_json: bool, shares_stdout: bool) -> Report:
+    """A report to people on stderr, or in JSON on stdout; on stderr if stdout is taken."""
+    machines = sys.stderr if shares_stdout else sys.stdout
+    return Report(name, clock.now_s, sys.stderr, machines if as_json else None)

@@ -1,0 +1,228 @@
+"""`rx` at work: bytes from a port, through a listener, to a sink.
+
+One loop, no threads; the clock and the wish to stop are passed in.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+
+from edge_codec.firmware_bridge import EndReason, Event, HelloReceived, StreamEnded, StreamStarted
+from edge_codec.runtime.audio import LevelMeter
+from edge_codec.runtime.errors import PortError
+from edge_codec.runtime.meter import Report, peak_rss_bytes
+from edge_codec.runtime.ports import Port
+from edge_codec.runtime.transceiver.clock import WAIT_MAX_S, Clock, StopSignal
+from edge_codec.runtime.transceiver.listener import FloatArray, Listener, StreamMuted
+from edge_codec.runtime.transceiver.sinks import Sink
+
+REOPEN_INTERVAL_S = 1.0
+"""A port that was unplugged is tried this often."""
+NOISE_BYTES = 1000
+"""So many bytes without one good packet are noise: the longest packet has 257."""
+
+Notice = Event | StreamMuted
+
+
+class Reception:
+    """Listens until told to stop, or until what was waited for is over."""
+
+    def __init__(
+        self, open_line: Callable[[], Port], listener: Listener, sink: Sink, report: Report
+    ) -> None:
+        """Open the port.
+
+        Args:
+            open_line: opens the port, and again after it was unplugged.
+            listener: fresh.
+            sink: where samples go.
+            report: where events and the meter go.
+
+        Raises:
+            PortError: it cannot be opened.
+        """
+        self._open_line = open_line
+        self._port: Port | None = open_line()
+        self._listener = listener
+        self._sink = sink
+        self._report = report
+        self._level = LevelMeter()
+        self._is_sounding = False
+        self._ended_streams = 0
+        self._reopen_s = 0.0
+        self._good_packets = 0
+        self._noise_from_bytes = 0
+        self._has_hinted = False
+
+    def run(
+        self, clock: Clock, stop: StopSignal, *, once: bool = False, timeout_s: float = math.inf
+    ) -> None:
+        """Receive until told to stop; what the playout buffer then holds is written, too.
+
+        Args:
+            clock: time and waiting.
+            stop: the wish to stop.
+            once: stop behind the first stream; a lost port is then an error.
+            timeout_s: stop when no packet came for this long.
+
+        Raises:
+            PortError: with `once`, the port is gone.
+            AudioError: the sink failed.
+        """
+        heard_s = now_s = clock.now_s()
+        name = self._port.name if self._port else ""
+        self._report.event("listening", f"listening on {name}", port=name)
+        try:
+            while not (stop.received or self._is_over(once=once) or now_s - heard_s >= timeout_s):
+                clock.wait([self._port] if self._port else [], self._wait_s(now_s))
+                now_s = clock.now_s()
+                self._read(now_s, reopens=not once)
+                self._play(now_s)
+                self._show()
+                heard_s = now_s if self._heard_packet() else heard_s
+        finally:
+            self._drain()
+
+    def close(self) -> None:
+        """Release the port."""
+        if self._port:
+            self._port.close()
+
+    def summarize(self) -> None:
+        """Report what was heard."""
+        stats, listener = self._listener.stats, self._listener
+        audio_s = listener.played_s
+        self._report.event(
+            "received",
+            f"played {audio_s:.1f} s, {listener.concealed_frames} frames of it filled in;"
+            f" {stats.voice_lost} packets lost, {self._damaged} damaged",
+            audio_s=audio_s,
+            concealed_frames=listener.concealed_frames,
+            late_frames=listener.late_frames,
+            peak_rss_bytes=peak_rss_bytes(),
+            **asdict(stats),
+        )
+
+    @property
+    def _damaged(self) -> int:
+        stats = self._listener.stats
+        return stats.damaged_framing + stats.damaged_crc + stats.refused
+
+    def _is_over(self, *, once: bool) -> bool:
+        if self._port and self._port.is_finished:
+            return True
+        return once and self._ended_streams > 0 and not self._listener.is_playing
+
+    def _read(self, now_s: float, *, reopens: bool) -> None:
+        if self._port is None:
+            self._try_reopen(now_s)
+            return
+        try:
+            chunk = self._port.read()
+        except PortError as error:
+            if not reopens:
+                raise
+            self._lose_port(error, now_s)
+            return
+        notices = self._listener.receive_data(chunk, now_s) if chunk else []
+        for notice in [*notices, *self._listener.handle_timeout(now_s)]:
+            self._tell(notice)
+
+    def _lose_port(self, error: PortError, now_s: float) -> None:
+        self.close()
+        self._port = None
+        self._reopen_s = now_s + REOPEN_INTERVAL_S
+        self._report.event("port_lost", f"{error}; waiting for it to come back")
+
+    def _try_reopen(self, now_s: float) -> None:
+        if now_s < self._reopen_s:
+            return
+        self._reopen_s = now_s + REOPEN_INTERVAL_S
+        try:
+            self._port = self._open_line()
+        except PortError:
+            return
+        self._report.event("port_back", f"{self._port.name} is back")
+
+    def _play(self, now_s: float) -> None:
+        samples_T = self._listener.pull(now_s)
+        if len(samples_T):
+            self._write(samples_T)
+        self._is_sounding = self._listener.is_playing and (self._is_sounding or len(samples_T) > 0)
+
+    def _write(self, samples_T: FloatArray) -> None:
+        if not self._is_sounding:
+            self._report.event("playing", "playing")
+        self._sink.write(samples_T)
+        self._level.add(samples_T)
+
+    def _drain(self) -> None:
+        for notice in self._listener.handle_timeout(math.inf):
+            self._tell(notice)
+        self._sink.write(self._listener.pull(math.inf))
+
+    def _wait_s(self, now_s: float) -> float:
+        next_s = self._listener.next_timeout_s
+        return WAIT_MAX_S if next_s is None else max(0.0, next_s - now_s)
+
+    def _heard_packet(self) -> bool:
+        """Whether a good packet came since the last call; says so once if all is noise."""
+        stats = self._listener.stats
+        good_packets = stats.voice_received + stats.hello_received + stats.end_received
+        if good_packets > self._good_packets:
+            self._good_packets, self._noise_from_bytes = good_packets, stats.bytes_received
+            return True
+        noise_bytes = stats.bytes_received - self._noise_from_bytes
+        if noise_bytes > NOISE_BYTES and not self._has_hinted:
+            self._has_hinted = True
+            self._report.event(
+                "noise",
+                f"{noise_bytes} bytes came but no good packet: is --baud right, and is the sender"
+                " edge-codec? see docs/troubleshooting.md",
+                bytes=noise_bytes,
+            )
+        return False
+
+    def _tell(self, notice: Notice) -> None:
+        match notice:
+            case StreamStarted(stream_tag=tag, profile=profile):
+                self._report.event(
+                    "stream_started",
+                    f"stream {tag:02x}, {profile.codec_bitrate_bps:.0f} bit/s",
+                    stream_tag=tag,
+                    bitrate_bps=profile.codec_bitrate_bps,
+                )
+            case HelloReceived(stream_tag=tag, hello=hello):
+                self._report.event(
+                    "hello",
+                    f"stream {tag:02x} is {hello.source or 'without a callsign'},"
+                    f" model {hello.model_hash.hex()}",
+                    stream_tag=tag,
+                    source=hello.source,
+                    destination=hello.destination,
+                    model_hash=hello.model_hash.hex(),
+                )
+            case StreamMuted(stream_tag=tag, message=message):
+                self._report.event("stream_muted", f"muted: {message}", stream_tag=tag)
+            case StreamEnded(stream_tag=tag, reason=reason):
+                self._ended_streams += 1
+                silent = "the sender fell silent" if reason == EndReason.TIMEOUT else "over"
+                self._report.event(
+                    "stream_ended", f"stream {tag:02x}: {silent}", stream_tag=tag, reason=reason
+                )
+
+    def _show(self) -> None:
+        if not self._report.is_due():
+            return
+        stats, listener = self._listener.stats, self._listener
+        level, self._level = self._level, LevelMeter()
+        self._report.meter(
+            level.dbfs,
+            f"buffer {listener.depth_s * 1000:.0f} ms  packets {stats.voice_received}"
+            f"  lost {stats.voice_lost}  damaged {self._damaged}",
+            buffer_s=round(listener.depth_s, 3),
+            voice_received=stats.voice_received,
+            voice_lost=stats.voice_lost,
+            damaged=self._damaged,
+            concealed_frames=listener.concealed_frames,
+        )

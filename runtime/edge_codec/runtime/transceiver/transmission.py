@@ -1,0 +1,126 @@
+"""`tx` at work: samples from a source, through a sender, to a port.
+
+One loop, no threads; the clock and the wish to stop are passed in.
+"""
+
+from edge_codec.runtime.audio import LevelMeter
+from edge_codec.runtime.errors import AudioError, PortError
+from edge_codec.runtime.meter import Report, peak_rss_bytes
+from edge_codec.runtime.ports import Port
+from edge_codec.runtime.transceiver.clock import Clock, StopSignal
+from edge_codec.runtime.transceiver.sender import Sender
+from edge_codec.runtime.transceiver.sources import Source
+
+TICK_S = 0.01
+"""The source is looked at this often."""
+STUCK_S = 5.0
+"""A port that takes nothing for this long will not recover by itself."""
+SILENT_DBFS = -70.0
+"""Below this a microphone is muted or not connected."""
+
+
+class Transmission:
+    """One talk spurt, from the first sample to END."""
+
+    def __init__(
+        self, source: Source, sender: Sender, port: Port, report: Report, *, fast: bool = False
+    ) -> None:
+        """Nothing is sent yet; with `fast` the port's pace counts, not the audio's."""
+        self._source = source
+        self._sender = sender
+        self._port = port
+        self._report = report
+        self._fast = fast
+        self._level = LevelMeter()
+        self._unwritten = b""
+        self._stuck_from_s: float | None = None
+        self._is_ending = False
+        self._failure: AudioError | None = None
+        self._sent_bytes = 0
+
+    def run(self, clock: Clock, stop: StopSignal) -> None:
+        """Send until the source ends or a stop is asked for, then END.
+
+        Raises:
+            PortError: the port is gone, or takes nothing for `STUCK_S`.
+            AudioError: the source failed; what it gave before is sent, and END.
+        """
+        self._sender.open(clock.now_s())
+        while not self._is_over:
+            now_s = clock.now_s()
+            self._take_samples(now_s, ends=stop.received is not None)
+            self._write_packets(now_s)
+            self._show(now_s)
+            clock.wait([], self._wait_s(now_s))
+        if self._failure:
+            raise self._failure
+
+    def summarize(self) -> None:
+        """Report what was sent."""
+        audio_s = self._sender.sent_s
+        dropped = self._sender.dropped_packets
+        self._report.event(
+            "sent",
+            f"sent {audio_s:.1f} s in {self._sent_bytes} bytes, {dropped} packets dropped",
+            audio_s=audio_s,
+            sent_bytes=self._sent_bytes,
+            dropped_packets=dropped,
+            peak_rss_bytes=peak_rss_bytes(),
+        )
+
+    @property
+    def _is_over(self) -> bool:
+        return self._is_ending and self._sender.is_idle and not self._unwritten
+
+    def _take_samples(self, now_s: float, *, ends: bool) -> None:
+        # Out of real time the line sets the pace: nothing new before all is sent.
+        if self._is_ending or (self._fast and not self._sender.is_idle):
+            return
+        try:
+            samples_T = self._source.read(now_s)
+            self._level.add(samples_T)
+            self._sender.push(samples_T, now_s)
+        except AudioError as error:
+            self._failure = error
+        if ends or self._source.is_finished or self._failure:
+            self._is_ending = True
+            self._sender.finish(now_s)
+
+    def _write_packets(self, now_s: float) -> None:
+        while data := self._unwritten or self._sender.take_packet(now_s):
+            taken = self._port.write(data)
+            self._unwritten = data[taken:]
+            self._sent_bytes += taken
+            if self._unwritten:
+                self._check_stuck(now_s, is_moving=taken > 0)
+                return
+            self._stuck_from_s = None
+
+    def _check_stuck(self, now_s: float, *, is_moving: bool) -> None:
+        if is_moving or self._stuck_from_s is None:
+            self._stuck_from_s = now_s
+        if now_s - self._stuck_from_s > STUCK_S:
+            raise PortError(
+                f"{self._port.name} took no byte for {STUCK_S:g} s: nothing reads at the other end,"
+                " or flow control holds it; see docs/troubleshooting.md"
+            )
+
+    def _wait_s(self, now_s: float) -> float:
+        if self._unwritten:
+            return TICK_S
+        wait_s = self._sender.wait_s(now_s)
+        if self._fast:
+            return wait_s or 0.0
+        return TICK_S if wait_s is None else min(wait_s, TICK_S)
+
+    def _show(self, now_s: float) -> None:
+        if self._report.is_due():
+            queue_s = self._sender.queue_s(now_s)
+            level, self._level = self._level, LevelMeter()
+            self._report.meter(
+                level.dbfs,
+                f"queue {queue_s * 1000:.0f} ms  dropped {self._sender.dropped_packets}",
+                sent_bytes=self._sent_bytes,
+                queue_s=round(queue_s, 3),
+                dropped_packets=self._sender.dropped_packets,
+            )
