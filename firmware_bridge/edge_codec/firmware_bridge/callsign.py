@@ -17,7 +17,7 @@ def pack_callsign(callsign: str) -> bytes:
     """Six bytes of a callsign of up to nine of A-Z 0-9 - / .
 
     >>> pack_callsign("AB1CD").hex()
-    '00000009fdd1'
+    '0000009fdd51'
 
     Raises:
         LocalLinkError: too long, or a character has no code.

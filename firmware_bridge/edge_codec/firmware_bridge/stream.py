@@ -55,6 +55,7 @@ class Stream:
     def on_hello(self, sequence: int) -> None:
         """Start to count anew if the sender is far behind our count."""
         if self._extend(sequence) < self._next - _STEP_BACK_LIMIT:
+            self._stats.voice_late += len(self._held)
             self._next = sequence
             self._held.clear()
             self._earlier.clear()
