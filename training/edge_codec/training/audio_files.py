@@ -58,5 +58,7 @@ def iter_mono(source: Path | BinaryIO, rate_hz: int) -> Iterator[NDArray[np.floa
             if file.tell() == 0:
                 raise AudioError(f"{name}: holds no samples")
             yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{name}: cannot be read as audio ({error})") from error
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{name}: cannot be read as audio: {error.error_string}") from error
+    except OSError as error:
+        raise AudioError(f"{name}: cannot be read: {error.strerror}") from error

@@ -4,15 +4,12 @@ Knows callables and arrays: the codec may be a torch model in training or a ship
 Shapes: T samples, F code frames, K codebooks, N codebook entries.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import soxr
@@ -31,12 +28,12 @@ from edge_codec.runtime.quality import (
 )
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.training.audio_files import find_audio, read_mono
+from edge_codec.training.parallel import draw_ahead, workers
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 EncodeDecode = Callable[[NDArray[np.float32], int], tuple[FloatArray, IntArray]]
 """(audio [T] of whole frames at the codec's rate, layers) -> decoded [T], codes [F, K]."""
-_T = TypeVar("_T")
 ReadClip = Callable[[], NDArray[np.float32]]
 """Gives one clip [T] at the codec's rate; AudioError when it cannot."""
 
@@ -100,9 +97,9 @@ def evaluate(
     coder = _Coder(encode_decode, spec, sorted(set(layers)))
     scores: list[list[Score]] = []
     unscored: dict[str, str] = {}
-    with _scorers(jobs) as pool:
+    with workers(jobs) as pool:
         futures = ((name, _submit(pool, coder, read)) for name, read in clips.items())
-        in_flight = _draw_ahead(futures, 2 * jobs)
+        in_flight = draw_ahead(futures, 2 * jobs)
         for name, future in tqdm(in_flight, "evaluate", len(clips), disable=not show_progress):
             try:
                 scores.append(future.result())
@@ -205,17 +202,6 @@ class _Coder:
         return resampled
 
 
-def _scorers(jobs: int) -> Executor:
-    if jobs == 1:
-        return ThreadPoolExecutor(1)
-    # Forking a process that holds torch or ONNX threads can deadlock.
-    return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_use_one_thread)
-
-
-def _use_one_thread() -> None:
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-
-
 def _submit(pool: Executor, coder: _Coder, read: ReadClip) -> "Future[list[Score]]":
     try:
         return pool.submit(_score_all, *coder.run(read()))
@@ -227,13 +213,3 @@ def _submit(pool: Executor, coder: _Coder, read: ReadClip) -> "Future[list[Score
 
 def _score_all(reference_T: FloatArray, decoded: list[FloatArray]) -> list[Score]:
     return [score_clip(reference_T, decoded_T) for decoded_T in decoded]
-
-
-def _draw_ahead(items: Iterator[_T], limit: int) -> Iterator[_T]:
-    """The same items, at most `limit` of them drawn before the first is used."""
-    waiting: deque[_T] = deque()
-    for item in items:
-        waiting.append(item)
-        if len(waiting) > limit:
-            yield waiting.popleft()
-    yield from waiting

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_codec.runtime.errors import ConfigError
+from edge_codec.runtime.manifest import MANIFEST_NAME
 from edge_codec.runtime.spec import CodecSpec
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ def _layers(spec: CodecSpec, bitrates_bps: list[float] | None) -> list[int]:
 
 
 def _open_codec(model: str, precision: str) -> "tuple[CodecSpec, EncodeDecode]":
+    folder = Path(model)
+    if folder.is_dir() and not (folder / MANIFEST_NAME).exists():
+        return _open_checkpoint(folder)
+    return _open_bundle(model, precision)
+
+
+def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, EncodeDecode]":
     from edge_codec.runtime.bundle import load_bundle
     from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 
@@ -87,6 +95,24 @@ def _open_codec(model: str, precision: str) -> "tuple[CodecSpec, EncodeDecode]":
         return decoder.push(codes_FK), codes_FK
 
     return bundle.spec, encode_decode
+
+
+def _open_checkpoint(folder: Path) -> "tuple[CodecSpec, EncodeDecode]":
+    import torch
+
+    from edge_codec.training.checkpoint import load_codec
+    from edge_codec.training.codec import mask_layers
+
+    codec, _, _ = load_codec(folder)
+
+    @torch.inference_mode()
+    def encode_decode(audio_T: Any, layers: int) -> Any:
+        codes_1FK = codec.quantizer.encode(codec.encoder(torch.from_numpy(audio_T)[None]))
+        sent_1FK = mask_layers(codes_1FK, layers, codec.spec.codebook_size)
+        decoded_1T = codec.decoder(codec.quantizer.decode(sent_1FK))
+        return decoded_1T[0].numpy(), codes_1FK[0, :, :layers].numpy()
+
+    return codec.spec, encode_decode
 
 
 def _as_json(args: argparse.Namespace, evaluation: "Evaluation") -> str:

@@ -1,0 +1,58 @@
+"""`edge-codec prepare`: decode folders and tars of audio into a cache to train from."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from edge_codec.runtime.errors import ConfigError
+
+EXAMPLES = """examples:
+  edge-codec prepare cache/ speech-0.tar speech-1.tar --jobs 4
+  edge-codec prepare cache/ recordings/ --rate 24000 --manifest recordings.csv
+"""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the `prepare` subcommand."""
+    parser = subparsers.add_parser(
+        "prepare",
+        help="decode audio into a cache to train from",
+        description="Decode every WAV, FLAC, Ogg, Opus and MP3 file of folders and tar archives to "
+        "16-bit mono samples in one file, with a manifest. A run that was stopped goes on when "
+        "started again.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("out", type=Path, help="folder to make")
+    parser.add_argument("sources", type=Path, nargs="+", metavar="SOURCE", help="folder or tar")
+    parser.add_argument("--rate", type=int, default=16_000, metavar="HZ", help="default: 16000")
+    parser.add_argument(
+        "--manifest", type=Path, metavar="CSV", help="column `file`, and speaker, domain, ..."
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="decoding processes")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prepare and say what was made and what was left out.
+
+    Raises:
+        ConfigError: a flag, source or manifest is not valid.
+        AudioError: nothing could be used, or the disk is full.
+    """
+    from edge_codec.training.preparation import load_labels, prepare
+
+    if args.jobs < 1 or args.rate < 1:
+        raise ConfigError("--jobs and --rate must be 1 or more")
+    made = prepare(
+        args.out,
+        args.sources,
+        rate_hz=args.rate,
+        labels=load_labels(args.manifest) if args.manifest else None,
+        jobs=args.jobs,
+        show_progress=True,
+    )
+    for name, reason in made.skipped.items():
+        print(f"skipped {name}: {reason}", file=sys.stderr)
+    hours = made.audio_s / 3600
+    print(f"{args.out}: {made.clips} clips, {hours:.2f} h; {len(made.skipped)} files skipped")

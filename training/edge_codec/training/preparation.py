@@ -1,0 +1,193 @@
+"""Folders and tars of audio made into the cache a trainer reads, in bounded memory.
+
+Worker processes decode each file to a scratch file of samples; this one appends those in order,
+so the result depends neither on their number nor on interruptions.
+"""
+
+import csv
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from edge_codec.runtime.errors import AudioError, ConfigError
+from edge_codec.training.audio_files import iter_mono
+from edge_codec.training.cache import SAMPLE_DTYPE, CachedClip
+from edge_codec.training.cache_writer import CacheWriter
+from edge_codec.training.parallel import draw_ahead, workers
+from edge_codec.training.sources import RefusedFileError, SourceFile, iter_files, total_bytes
+
+MAX_CLIP_S = 24 * 3600
+"""A file that decodes to more is refused: it would fill the disk."""
+LABEL_COLUMNS = ("speaker", "language", "domain", "full_band", "corpus", "licence")
+"""Columns of a CSV manifest that are kept."""
+Labels = Mapping[str, dict[str, str]]
+"""Path of a file in its source -> what is known of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preparation:
+    """What a finished cache holds."""
+
+    clips: int
+    """Clips."""
+    audio_s: float
+    """Their total length, seconds."""
+    skipped: dict[str, str]
+    """Source file -> why it could not be used."""
+
+
+def prepare(
+    out: Path,
+    sources: Sequence[Path],
+    *,
+    rate_hz: int,
+    labels: Labels | None = None,
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> Preparation:
+    """Decode every audio file of `sources` into a cache at `out`, or go on with an unfinished one.
+
+    Raises:
+        ConfigError: `out` holds a finished cache or one of other sources; a source is not there.
+        AudioError: not one file could be used, an archive is damaged, or the disk is full.
+    """
+    size_bytes = total_bytes(sources)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (
+            CacheWriter(out, [str(source) for source in sources], rate_hz) as cache,
+            _scratch_folder(out) as scratch,
+            workers(jobs) as pool,
+            tqdm(total=size_bytes, unit="B", unit_scale=True, disable=not show_progress) as bar,
+        ):
+            decoder = _Decoder(pool, scratch, rate_hz)
+            tasks = map(decoder.start, _unseen(iter_files(sources, scratch), cache.seen))
+            for task in draw_ahead(tasks, 2 * jobs):
+                _store(cache, task, (labels or {}).get(task.file.path, {}))
+                bar.update(task.file.size_bytes)
+            if not cache.clips:
+                raise AudioError(f"not one usable file among {len(cache.skipped)}: {cache.skipped}")
+            cache.finish()
+    except OSError as error:
+        raise AudioError(f"{out}: {error}; mend that and run again, it will go on") from error
+    return Preparation(
+        clips=len(cache.clips), audio_s=cache.samples / rate_hz, skipped=cache.skipped
+    )
+
+
+def load_labels(path: Path) -> Labels:
+    """Read a CSV manifest with a column `file` and any of `LABEL_COLUMNS`.
+
+    Raises:
+        ConfigError: it cannot be read, or has no such column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            row["file"]: {column: row[column] for column in LABEL_COLUMNS if row.get(column)}
+            for row in rows
+        }
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: cannot be read as CSV ({error})") from error
+    except KeyError as error:
+        raise ConfigError(f"{path}: needs a column {error} with the path of each clip") from error
+
+
+def to_int16(audio_T: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Round to 16 bits, full scale 32768, clipping what is louder."""
+    return np.clip(np.rint(audio_T * 32768), -32768, 32767).astype(SAMPLE_DTYPE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    """One source file on its way through a worker."""
+
+    file: SourceFile
+    samples_path: Path
+    """Where the worker writes int16 samples."""
+    decoded: "Future[tuple[int, str]]"
+    """Samples, and SHA-256 of the source file; AudioError: it cannot be used."""
+
+
+class _Decoder:
+    """Hands source files to workers."""
+
+    def __init__(self, pool: Executor, scratch: Path, rate_hz: int) -> None:
+        self._pool = pool
+        self._scratch = scratch
+        self._rate_hz = rate_hz
+        self._count = 0
+
+    def start(self, file: SourceFile) -> _Task:
+        """Fetch the file and queue it."""
+        self._count += 1
+        samples_path = self._scratch / f"{self._count}.s16"
+        return _Task(file=file, samples_path=samples_path, decoded=self._queue(file, samples_path))
+
+    def _queue(self, file: SourceFile, samples_path: Path) -> "Future[tuple[int, str]]":
+        try:
+            path = file.fetch()
+        except RefusedFileError as error:
+            refused: Future[tuple[int, str]] = Future()
+            refused.set_exception(error)
+            return refused
+        is_copy = path.parent == self._scratch
+        return self._pool.submit(_decode, path, samples_path, self._rate_hz, is_copy)
+
+
+def _decode(path: Path, samples_path: Path, rate_hz: int, is_copy: bool) -> tuple[int, str]:
+    samples = 0
+    try:
+        with samples_path.open("wb") as out:
+            for chunk_T in iter_mono(path, rate_hz):
+                samples += len(chunk_T)
+                if samples > MAX_CLIP_S * rate_hz:
+                    raise AudioError(f"{path.name}: longer than {MAX_CLIP_S} s")
+                out.write(to_int16(chunk_T).tobytes())
+        with path.open("rb") as file:
+            return samples, hashlib.file_digest(file, "sha256").hexdigest()
+    finally:
+        if is_copy:
+            path.unlink()
+
+
+def _store(cache: CacheWriter, task: _Task, labels: dict[str, str]) -> None:
+    name = task.file.name
+    try:
+        samples, sha256 = task.decoded.result()
+    except AudioError as error:
+        cache.skip(name, str(error))
+    else:
+        clip = CachedClip(
+            source=name, offset=cache.samples, samples=samples, sha256=sha256, labels=labels
+        )
+        cache.append(name, task.samples_path, clip)
+    task.samples_path.unlink(missing_ok=True)
+
+
+def _unseen(files: Iterator[SourceFile], seen: Sequence[str]) -> Iterator[SourceFile]:
+    """The files an earlier run did not come to."""
+    for name in seen:
+        if (file := next(files, None)) is None or file.name != name:
+            raise ConfigError(f"{name} is gone since the run began: delete the cache, start again")
+    yield from files
+
+
+@contextmanager
+def _scratch_folder(out: Path) -> Iterator[Path]:
+    scratch = out / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)  # left by a run that was killed
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch)
