@@ -90,17 +90,16 @@ class Bundle:
             raise BundleError(f"cannot read {path}: {error}; get the bundle again") from error
         if codes.dtype != np.uint16 or codes.ndim != 2 or codes.shape[1] != self.spec.layers:
             raise BundleError(
-                f"{path} holds {codes.dtype} {list(codes.shape)}, not uint16 [F, {self.spec.layers}]"
+                f"{path} holds {codes.dtype} {list(codes.shape)}, "
+                f"expected uint16 [F, {self.spec.layers}]; get the bundle again"
             )
         return np.asarray(codes)
 
     def _graph(self, role: str, precision: str, backend: str) -> dict[str, Any]:
         graphs = self.manifest["graphs"].get(backend, {})
         if precision not in graphs:
-            have = ", ".join(
-                f"{b} {p}" for b in self.manifest["graphs"] for p in self.precisions(b)
-            )
-            raise BundleError(f"{self.name} has no {backend} {precision} graphs; it has {have}")
+            have = ", ".join(self.precisions(backend)) or "none"
+            raise BundleError(f"{self.name} has no {precision} graphs for {backend}; it has {have}")
         return dict(graphs[precision][role])
 
 
@@ -220,6 +219,6 @@ def _check_content(path: Path, sha256: str) -> None:
         raise BundleError(f"cannot read {path}: {error.strerror}") from error
     if digest != sha256:
         raise BundleError(
-            f"{path} is damaged: its SHA-256 is {digest[:8]}..., the manifest says {sha256[:8]}...; "
-            "get the bundle again"
+            f"{path} is damaged: its SHA-256 is {digest[:8]}..., the manifest says "
+            f"{sha256[:8]}...; get the bundle again"
         )

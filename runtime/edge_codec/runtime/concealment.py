@@ -35,9 +35,9 @@ class HoldConcealment:
         """Samples of the filled frames with the gain ramped down over the lost ones, [T]."""
         samples_FH = samples_T.reshape(len(lost_F), -1)
         ramp_H = np.linspace(0, 1, samples_FH.shape[1], dtype=np.float32)
-        gains_F = [self._gain, *map(self._next_gain, lost_F)]
-        starts_F, ends_F = np.float32(gains_F[:-1])[:, None], np.float32(gains_F[1:])[:, None]
-        return (samples_FH * (starts_F + (ends_F - starts_F) * ramp_H)).reshape(-1)
+        gains = np.array([self._gain, *map(self._next_gain, lost_F)], np.float32)[:, None]
+        gains_FH = gains[:-1] + (gains[1:] - gains[:-1]) * ramp_H
+        return (samples_FH * gains_FH).reshape(-1)
 
     def _next_gain(self, is_lost: np.bool_) -> float:
         self._lost_frames = self._lost_frames + 1 if is_lost else 0

@@ -95,7 +95,7 @@ def check_manifest(manifest: object) -> None:
     if version != FORMAT_VERSION:
         age = "newer" if version > FORMAT_VERSION else "older"
         raise BundleVersionError(
-            f"the bundle has format {version}, {age} than format {FORMAT_VERSION} that this release "
+            f"the bundle has format {version}, {age} than the {FORMAT_VERSION} that this release "
             f"reads; {'update edge-codec' if age == 'newer' else 'export the model again'}"
         )
     _check(manifest, _SCHEMA, "manifest")

@@ -1,0 +1,124 @@
+"""The command `edge-codec`: find the subcommand, run it, turn what goes wrong into one line.
+
+Subcommands are entry points, so nothing here imports training, and only the module of the command
+asked for is loaded. Exit codes: 0 done; 1 failed for a reason the user can act on; 2 wrong usage;
+130 Ctrl-C; 70 a bug of ours.
+"""
+
+import argparse
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points, requires, version
+
+from edge_codec.firmware_bridge.errors import LinkError
+from edge_codec.runtime.errors import EdgeCodecError, MissingExtraError
+
+DISTRIBUTION = "edge-codec"
+COMMANDS_GROUP = "edge_codec.commands"
+DEBUG_VARIABLE = "EDGE_CODEC_DEBUG"
+
+EXIT_FAILED, EXIT_BUG, EXIT_STOPPED = 1, 70, 130
+
+_EPILOG = f"""`edge-codec COMMAND --help` explains one command and gives examples.
+{DEBUG_VARIABLE}=1 or --debug shows where an error comes from."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after `edge-codec`; default those of this process.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SystemExit: wrong usage, help or version, from argparse.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    logging.basicConfig(format=f"{DISTRIBUTION}: %(message)s", force=True)
+    logging.getLogger("edge_codec").setLevel(logging.INFO)
+    commands = _find_commands(words)
+    args = _make_parser(commands).parse_args(words)
+    try:
+        return int(args.run(args) or 0)
+    except KeyboardInterrupt:
+        return EXIT_STOPPED
+    except BrokenPipeError:
+        _silence_standard_output()
+        return EXIT_FAILED
+    except Exception as error:
+        is_debug = args.debug or bool(os.environ.get(DEBUG_VARIABLE))
+        return _report(_explain(error, commands[0]), is_debug)
+
+
+def _find_commands(words: list[str]) -> list[EntryPoint]:
+    """The entry point of the command that is asked for; all of them if it is none of these."""
+    found = {entry.name: entry for entry in entry_points(group=COMMANDS_GROUP)}
+    name = next((word for word in words if not word.startswith("-")), "")
+    return [found[name]] if name in found else list(found.values())
+
+
+def _make_parser(commands: list[EntryPoint]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=DISTRIBUTION,
+        description="Speech at 0.5 to 6 kbit/s: in files, and live over radio links.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version(DISTRIBUTION))
+    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for entry in commands:
+        entry.load()(subparsers)
+    for command in subparsers.choices.values():
+        command.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+    return parser
+
+
+def _explain(error: Exception, command: EntryPoint) -> Exception:
+    """The error a user can act on behind `error`, or `error` itself."""
+    if isinstance(error, ImportError) and (extra := _extra_with(error.name, command)):
+        missing = MissingExtraError(
+            f"{command.name} needs the package {error.name!r}, which is not installed; "
+            f"run: pip install '{DISTRIBUTION}[{extra}]'"
+        )
+        missing.__cause__ = error
+        return missing
+    return error
+
+
+def _extra_with(module: str | None, command: EntryPoint) -> str | None:
+    """The extra that brings a module, that of the command's own part first; None if none does."""
+    package = (module or "").partition(".")[0].lower()
+    part = command.module.split(".")[1]
+    extras = [
+        match["extra"]
+        for line in requires(DISTRIBUTION) or []
+        if (match := re.match(r"(?P<name>[\w.-]+).*extra *== *['\"](?P<extra>[\w-]+)", line))
+        and f"{match['name'].lower().replace('-', '_')}_".startswith(f"{package}_")
+    ]
+    return min(extras, key=lambda extra: not part.startswith(extra), default=None)
+
+
+def _report(error: Exception, is_debug: bool) -> int:
+    is_expected = isinstance(error, EdgeCodecError | LinkError)
+    if is_debug or not is_expected:
+        traceback.print_exception(error)
+    message = " ".join(str(error).split())
+    if is_expected:
+        print(f"{DISTRIBUTION}: {message}", file=sys.stderr)
+        return EXIT_FAILED
+    print(f"{DISTRIBUTION}: this is a bug; please report it with the lines above", file=sys.stderr)
+    return EXIT_BUG
+
+
+def _silence_standard_output() -> None:
+    """Let the interpreter's last flush go nowhere: whoever read standard output has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

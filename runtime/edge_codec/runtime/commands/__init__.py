@@ -1,0 +1,1 @@
+"""Subcommands of the runtime: each module has `register(subparsers)` and imports nothing heavy."""
