@@ -100,7 +100,9 @@ def evaluate(
     with workers(jobs) as pool:
         futures = ((name, _submit(pool, coder, read)) for name, read in clips.items())
         in_flight = draw_ahead(futures, 2 * jobs)
-        for name, future in tqdm(in_flight, "evaluate", len(clips), disable=not show_progress):
+        for name, future in tqdm(
+            in_flight, "evaluate", len(clips), disable=None if show_progress else True
+        ):
             try:
                 scores.append(future.result())
             except AudioError as error:

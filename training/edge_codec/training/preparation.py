@@ -66,7 +66,9 @@ def prepare(
             CacheWriter(out, [str(source) for source in sources], rate_hz) as cache,
             _scratch_folder(out) as scratch,
             workers(jobs) as pool,
-            tqdm(total=size_bytes, unit="B", unit_scale=True, disable=not show_progress) as bar,
+            tqdm(
+                total=size_bytes, unit="B", unit_scale=True, disable=None if show_progress else True
+            ) as bar,
         ):
             decoder = _Decoder(pool, scratch, rate_hz)
             tasks = map(decoder.start, _unseen(iter_files(sources, scratch), cache.seen))
