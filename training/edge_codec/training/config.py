@@ -88,6 +88,8 @@ class LossConfig:
     """Window lengths of the mel distance, in samples."""
     spectral_windows: tuple[int, ...] = (256, 512, 1024)
     """Window lengths of the complex distance; each must be a mel window too."""
+    overlap: int = 4
+    """Windows over any one sample: hop = window / overlap."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +120,8 @@ class OptimiserConfig:
     """Peak step size of AdamW."""
     muon_lr: float = 0.0
     """Peak step size of Muon for the matrices of the blocks; 0 leaves them to AdamW."""
+    muon_iterations: int = 3
+    """Newton-Schulz iterations of Muon; each costs about a tenth of a training step on a CPU."""
     betas: tuple[float, float] = (0.8, 0.99)
     """Moment decays of AdamW."""
     weight_decay: float = 0.0

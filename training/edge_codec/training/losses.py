@@ -1,6 +1,6 @@
 """Reconstruction losses: multi-scale log-mel and compressed complex spectrum.
 
-Each window's transform is computed once and shared by both. Hop = window / 4.
+Each window's transform is computed once and shared by both.
 
 Shapes: B batch, T samples, Q bins, M mel bands, F frames of the window at hand.
 """
@@ -74,6 +74,7 @@ class ReconstructionLoss(nn.Module):
     def __init__(self, config: LossConfig, sample_rate_hz: int) -> None:
         super().__init__()
         self.windows = config.mel_windows
+        self.overlap = config.overlap
         self.spectral_windows = frozenset(config.spectral_windows)
         for window in self.windows:
             filters = mel_filters(window, mel_bands(window), sample_rate_hz)
@@ -83,7 +84,7 @@ class ReconstructionLoss(nn.Module):
 
     def spectrum(self, audio_BT: Tensor, window: int) -> Spectrum:
         """Complex spectrum, real and imaginary parts [B, F, Q] kept apart: faster on a CPU."""
-        bins = torch.fft.rfft(overlapping_frames(audio_BT, window) * self.taper(window))
+        bins = torch.fft.rfft(overlapping_frames(audio_BT, window, self.overlap) * self.taper(window))
         return Spectrum(bins.real.contiguous(), bins.imag.contiguous())
 
     def taper(self, window: int) -> Tensor:
@@ -116,9 +117,9 @@ class ReconstructionLoss(nn.Module):
         return Reconstruction(torch.stack(mel).mean(), torch.stack(spectral).mean())
 
 
-def overlapping_frames(audio_BT: Tensor, window: int) -> Tensor:
-    """Frames [B, F, N] at hop = window / 4; what does not fill a hop at the end is left out."""
-    hop = window // 4
+def overlapping_frames(audio_BT: Tensor, window: int, overlap: int) -> Tensor:
+    """Frames [B, F, N] at hop = window / overlap; what does not fill a hop is left out."""
+    hop = window // overlap
     count = audio_BT.shape[1] // hop
     hops = audio_BT[:, : count * hop].reshape(-1, count, hop)
-    return torch.cat([hops[:, i : count - 3 + i] for i in range(4)], dim=2)
+    return torch.cat([hops[:, i : count - overlap + 1 + i] for i in range(overlap)], dim=2)

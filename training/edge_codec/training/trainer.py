@@ -189,7 +189,9 @@ def make_optimisers(
     )
     optimisers: list[tuple[torch.optim.Optimizer, float]] = [(adamw, config.lr)]
     if matrices:
-        muon = torch.optim.Muon(matrices, weight_decay=config.weight_decay)
+        muon = torch.optim.Muon(
+            matrices, weight_decay=config.weight_decay, ns_steps=config.muon_iterations
+        )
         optimisers.append((muon, config.muon_lr))
     return optimisers
 
