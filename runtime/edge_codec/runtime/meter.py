@@ -20,7 +20,7 @@ class Report:
 
     METER_INTERVAL_S = 0.2
     """How often the live line changes."""
-    JSON_INTERVAL_S = 1.0
+    JSON_INTERVAL_S = 0.5
     """How often a machine gets the same."""
 
     def __init__(

@@ -96,7 +96,7 @@ def open_source(name: str, sample_rate_hz: int, *, fast: bool) -> Iterator[Sourc
 
     Raises:
         AudioError: it cannot be opened.
-        MissingExtraError: the microphone needs the extra `audio`.
+        ModuleNotFoundError: the microphone needs the extra `audio`.
     """
     clock = SampleClock(sample_rate_hz, fast=fast)
     if name == "mic":
@@ -117,7 +117,7 @@ def open_sink(name: str, sample_rate_hz: int, *, fast: bool) -> Sink:
     Raises:
         AudioError: it cannot be opened.
         ConfigError: a speaker cannot play faster than real time.
-        MissingExtraError: the speaker needs the extra `audio`.
+        ModuleNotFoundError: the speaker needs the extra `audio`.
     """
     if name == STANDARD:
         return PcmSink(sys.stdout.fileno(), may_wait=fast)

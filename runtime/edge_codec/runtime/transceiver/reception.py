@@ -97,6 +97,8 @@ class Reception:
             f"played {audio_s:.1f} s, {listener.concealed_frames} frames of it filled in;"
             f" {stats.voice_lost} packets lost, {self._damaged} damaged",
             audio_s=audio_s,
+            played_frames=listener.played_frames,
+            damaged=self._damaged,
             concealed_frames=listener.concealed_frames,
             late_frames=listener.late_frames,
             peak_rss_bytes=peak_rss_bytes(),

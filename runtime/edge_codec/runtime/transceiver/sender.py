@@ -56,6 +56,11 @@ class Sender:
         return self._samples / self._encoder.spec.sample_rate_hz
 
     @property
+    def voice_packets(self) -> int:
+        """Superframes made so far, later dropped ones too."""
+        return self._transmitter.stats.voice_sent
+
+    @property
     def is_idle(self) -> bool:
         """Every packet has been taken."""
         return not self._queue

@@ -109,7 +109,12 @@ class PcmSink:
         """Samples the reader was too slow for."""
 
     def write(self, samples_T: FloatArray) -> None:
-        """Hand samples to the reader."""
+        """Hand samples to the reader.
+
+        Raises:
+            AudioError: it cannot be written.
+            BrokenPipeError: the reader has left.
+        """
         if not len(samples_T):
             return
         if not self._may_wait and not select.select([], [self._descriptor], [], 0)[1]:
@@ -119,6 +124,8 @@ class PcmSink:
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise AudioError(f"standard output cannot be written: {error.strerror}") from error
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.runtime.errors import AudioError, MissingExtraError
+from edge_codec.runtime.errors import AudioError
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -30,7 +30,7 @@ class Microphone:
         """Start to record, at the codec's rate or resampled to it.
 
         Raises:
-            MissingExtraError: the extra is not installed.
+            ModuleNotFoundError: the extra is not installed.
             AudioError: no library, no device, or the device is busy.
         """
         self._queue: deque[FloatArray] = deque()
@@ -65,7 +65,7 @@ class Speaker:
         """Start to play, at the codec's rate or resampled from it.
 
         Raises:
-            MissingExtraError: the extra is not installed.
+            ModuleNotFoundError: the extra is not installed.
             AudioError: no library, no device, or the device is busy.
         """
         self._queue: deque[FloatArray] = deque()
@@ -137,12 +137,6 @@ def _open_stream(direction: str, sample_rate_hz: int, callback: Any) -> tuple[An
 def _import_sounddevice() -> Any:
     try:
         import sounddevice  # noqa: PLC0415  optional, and loads a system library
-    except ModuleNotFoundError as error:
-        if error.name != "sounddevice":
-            raise
-        raise MissingExtraError(
-            "microphone and speaker need an extra: pip install 'edge-codec[audio]'"
-        ) from error
     except OSError as error:
         raise AudioError(f"{error}: sudo apt install libportaudio2") from error
     return sounddevice

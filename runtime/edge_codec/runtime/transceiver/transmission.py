@@ -64,6 +64,7 @@ class Transmission:
             f"sent {audio_s:.1f} s in {self._sent_bytes} bytes, {dropped} packets dropped",
             audio_s=audio_s,
             sent_bytes=self._sent_bytes,
+            packets=self._sender.voice_packets,
             dropped_packets=dropped,
             peak_rss_bytes=peak_rss_bytes(),
         )

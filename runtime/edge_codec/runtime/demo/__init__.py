@@ -1,0 +1,1 @@
+"""The main job in one command: speech through two processes and a virtual serial modem."""
