@@ -30,7 +30,7 @@ from edge_codec.runtime.streams import (
 
 FloatArray = npt.NDArray[np.float32]
 
-CHUNK_SAMPLES = 16_384
+CHUNK_SAMPLES = 8_192
 SILENCE_DBFS = -120.0
 _PCM_SCALE = 32_768
 _FORMATS = {".wav": "WAV", ".flac": "FLAC"}
@@ -68,6 +68,17 @@ class AudioSource:
                 )
             self.read_samples += len(chunk)
             yield chunk
+
+
+class _ForwardSound(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from start to end.
+
+    soundfile seeks to where it already is after each read of a file that can seek, and in an MP3
+    that lands elsewhere: chunks would be joined with a jump.
+    """
+
+    def seekable(self) -> bool:
+        return False
 
 
 @contextmanager
@@ -182,7 +193,7 @@ def _open_sound(path: Path) -> soundfile.SoundFile:
     if path.is_file() and path.stat().st_size == 0:
         raise AudioError(f"{path} is empty; give a file with audio in it")
     try:
-        return soundfile.SoundFile(path)
+        return _ForwardSound(path)
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path} is not audio that can be read ({error.error_string.strip('.')}); "

@@ -42,9 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     logging.basicConfig(format=f"{DISTRIBUTION}: %(message)s", force=True)
     logging.getLogger("edge_codec").setLevel(logging.INFO)
-    commands = _find_commands(words)
-    args = _make_parser(commands).parse_args(words)
     try:
+        args = _make_parser(words).parse_args(words)
         return int(args.run(args) or 0)
     except KeyboardInterrupt:
         return EXIT_STOPPED
@@ -52,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence_standard_output()
         return EXIT_FAILED
     except Exception as error:
-        is_debug = args.debug or bool(os.environ.get(DEBUG_VARIABLE))
-        return _report(_explain(error, commands[0]), is_debug)
+        is_debug = "--debug" in words or bool(os.environ.get(DEBUG_VARIABLE))
+        return _report(_explain(error), is_debug)
 
 
 def _find_commands(words: list[str]) -> list[EntryPoint]:
@@ -63,7 +62,7 @@ def _find_commands(words: list[str]) -> list[EntryPoint]:
     return [found[name]] if name in found else list(found.values())
 
 
-def _make_parser(commands: list[EntryPoint]) -> argparse.ArgumentParser:
+def _make_parser(words: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=DISTRIBUTION,
         description="Speech at 0.5 to 6 kbit/s: in files, and live over radio links.",
@@ -73,7 +72,7 @@ def _make_parser(commands: list[EntryPoint]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version(DISTRIBUTION))
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for entry in commands:
+    for entry in _find_commands(words):
         entry.load()(subparsers)
     for command in subparsers.choices.values():
         command.add_argument(
@@ -82,29 +81,23 @@ def _make_parser(commands: list[EntryPoint]) -> argparse.ArgumentParser:
     return parser
 
 
-def _explain(error: Exception, command: EntryPoint) -> Exception:
+def _explain(error: Exception) -> Exception:
     """The error a user can act on behind `error`, or `error` itself."""
-    if isinstance(error, ImportError) and (extra := _extra_with(error.name, command)):
-        missing = MissingExtraError(
-            f"{command.name} needs the package {error.name!r}, which is not installed; "
-            f"run: pip install '{DISTRIBUTION}[{extra}]'"
-        )
-        missing.__cause__ = error
-        return missing
+    if isinstance(error, ImportError) and (extras := _extras_with(error.name or "")):
+        choice = " or ".join(f"pip install '{DISTRIBUTION}[{extra}]'" for extra in extras)
+        return MissingExtraError(f"the package {error.name!r} is not installed; run {choice}")
     return error
 
 
-def _extra_with(module: str | None, command: EntryPoint) -> str | None:
-    """The extra that brings a module, that of the command's own part first; None if none does."""
-    package = (module or "").partition(".")[0].lower()
-    part = command.module.split(".")[1]
-    extras = [
+def _extras_with(module: str) -> list[str]:
+    """The extras that bring an importable package; none if the base install must have it."""
+    package = module.partition(".")[0].lower()
+    return [
         match["extra"]
         for line in requires(DISTRIBUTION) or []
         if (match := re.match(r"(?P<name>[\w.-]+).*extra *== *['\"](?P<extra>[\w-]+)", line))
-        and f"{match['name'].lower().replace('-', '_')}_".startswith(f"{package}_")
+        and package in (match["name"].lower(), match["name"].lower().partition("-")[0])
     ]
-    return min(extras, key=lambda extra: not part.startswith(extra), default=None)
 
 
 def _report(error: Exception, is_debug: bool) -> int:

@@ -38,7 +38,7 @@ def describe_model(name_or_path: str, *, check: bool = False) -> Facts:
         ParityError: too few codes are equal.
     """
     bundle = load_bundle(name_or_path)
-    spec, manifest = bundle.spec, bundle.manifest
+    spec = bundle.spec
     sizes = {p: _graph_bytes(bundle, p) for p in bundle.precisions()}
     facts = {
         "model": bundle.name,
@@ -47,11 +47,12 @@ def describe_model(name_or_path: str, *, check: bool = False) -> Facts:
         "sample_rate_hz": spec.sample_rate_hz,
         "frame_ms": 1000 * spec.hop_samples / spec.sample_rate_hz,
         "latency_ms": 1000 * (spec.hop_samples + spec.delay_samples) / spec.sample_rate_hz,
-        "bitrates_bps": [spec.bitrate_bps(n) for n in range(1, spec.layers + 1)],
+        "layers": spec.layers,
+        "bitrates_bps": {"lowest": spec.bitrate_bps(1), "highest": spec.bitrate_bps(spec.layers)},
         "conceals_loss": bundle.conceals_loss,
         "graphs_bytes": sizes,
-        **manifest["provenance"],
-        "metrics": manifest["metrics"],
+        "provenance": bundle.manifest["provenance"],
+        "metrics": bundle.manifest["metrics"],
     }
     if check:
         facts["golden_codes_equal_percent"] = {p: _agreement_percent(bundle, p) for p in sizes}

@@ -19,7 +19,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser(
         "decode",
         help=".ecf file to audio file",
-        description="Decode an .ecf file to a recording of the first rate and exact length. "
+        description="Decode an .ecf file to a recording of the first rate and exact length.\n"
         "Damaged parts are filled in and reported.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -23,8 +23,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser(
         "encode",
         help="audio file to .ecf file",
-        description="Encode an audio file of any rate, length and channel count. Channels are "
-        "mixed to one unless --keep-channels is given; levels are not changed.",
+        description="Encode an audio file of any rate, length and channel count.\n"
+        "Channels are mixed to one unless --keep-channels is given. Levels are not changed.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

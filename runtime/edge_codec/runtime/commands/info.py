@@ -18,7 +18,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser(
         "info",
         help="describe a model or an .ecf file",
-        description="Describe a model or an .ecf file; without either, list the models found.",
+        description="Describe a model or an .ecf file. Without either, list the models found.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -46,10 +46,11 @@ def run(args: argparse.Namespace) -> None:
 def _lines(facts: dict[str, Any], indent: str = "") -> Iterator[str]:
     for key, value in facts.items():
         label = indent + key.replace("_", " ")
-        if isinstance(value, dict) and any(isinstance(item, dict) for item in value.values()):
+        if not isinstance(value, dict):
+            yield f"{label}: {value}"
+        elif all(isinstance(item, int | float) for item in value.values()):
+            row = ", ".join(f"{name} {item}" for name, item in value.items())
+            yield f"{label}: {row or 'none'}"
+        else:
             yield f"{label}:"
             yield from _lines(value, indent + "  ")
-        elif isinstance(value, dict):
-            yield f"{label}: " + ", ".join(f"{name} {item}" for name, item in value.items())
-        else:
-            yield f"{label}: {value}"
