@@ -47,7 +47,7 @@ from edge_codec.firmware_bridge.pacing import (
     needed_bps,
     refusal,
 )
-from edge_codec.firmware_bridge.profile import PROFILES, StreamProfile, profile_for
+from edge_codec.firmware_bridge.profile import PROFILES, StreamProfile, framed_bytes, profile_for
 from edge_codec.firmware_bridge.receiver import Receiver
 from edge_codec.firmware_bridge.session import MAX_STREAMS, STREAM_TIMEOUT_S
 from edge_codec.firmware_bridge.stats import LinkStats
@@ -82,6 +82,7 @@ __all__ = [
     "Transmitter",
     "cut_packet",
     "describe_model_mismatch",
+    "framed_bytes",
     "line_rate_bps",
     "mode_name",
     "modes",

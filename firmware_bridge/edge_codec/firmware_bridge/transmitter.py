@@ -163,7 +163,9 @@ class Transmitter:
             )
         codes_FK = codes_FK[:, :layers]
         if codes_FK.size and not 0 <= codes_FK.min() <= codes_FK.max() < size:
-            raise LocalLinkError(f"codes must be 0 to {size - 1}, got {codes_FK.max()}")
+            raise LocalLinkError(
+                f"codes must be 0 to {size - 1}, got {codes_FK.min()} to {codes_FK.max()}"
+            )
         return codes_FK
 
     def _fill(self, codes_FK: IntArray) -> IntArray:
