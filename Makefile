@@ -1,0 +1,54 @@
+# Everything runs in environments below .venv, made on first use; nothing else is installed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BASE := .venv/base
+DEV := .venv/dev
+PARTS := training export runtime firmware_bridge benchmarks
+JOBS ?= 2
+# One thread per process: the codec's own default, and what the tests' timing assumes.
+export OMP_NUM_THREADS := 1
+
+.PHONY: help demo setup test test-slow lint lint-types format check clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(BASE)/.done  ## Send speech over a simulated 9600 baud radio, live (no torch needed)
+	$(BASE)/bin/edge-codec demo --out out/demo
+
+setup: $(DEV)/.done  ## Install everything a developer needs into .venv/dev
+
+test: $(DEV)/.done  ## Run the tests
+	$(DEV)/bin/python -m pytest
+
+test-slow: $(DEV)/.done  ## Run the tests that take minutes (they install the wheel by itself)
+	$(DEV)/bin/python -m pytest -m slow
+
+lint: $(DEV)/.done  ## Style, types, import rules, spelling
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(MAKE) lint-types
+	$(DEV)/bin/lint-imports
+	$(DEV)/bin/codespell
+
+lint-types: $(DEV)/.done
+	$(DEV)/bin/mypy $(PARTS:%=-p edge_codec.%)
+
+format: $(DEV)/.done  ## Let ruff mend what it can
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+check: lint test test-slow  ## All of the above: what a change must pass
+
+clean:  ## Remove environments, caches and outputs
+	rm -rf .venv out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BASE)/.done: pyproject.toml
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/pip install --quiet --editable .
+	touch $@
+
+$(DEV)/.done: pyproject.toml
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/pip install --quiet --upgrade "pip>=25.1"
+	$(DEV)/bin/pip install --quiet --editable '.[train,export]' --group dev
+	touch $@
