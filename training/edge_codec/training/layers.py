@@ -2,7 +2,8 @@
 
 Every `StreamLayer` has `state_size` and `step(x, state) -> (y, next_state)`; the state is one
 flat tensor, so a whole network packs into the single state input of its exported graph. The
-zero state is the start of a stream and equals zero padding on the left.
+zero state is the start of a stream and equals zero padding on the left. No step computes with
+the number of frames, so that a trace of it serves calls of any length without shape arithmetic.
 
 Shapes: B batch, F frames, C channels, S state numbers. Layers know nothing of audio or codes.
 """
@@ -51,9 +52,9 @@ class StreamLayer(nn.Module):
 
 def join_history(x_BFC: Tensor, state_BS: Tensor, frames: int) -> StepResult:
     """Put the last `frames` frames in front of `x_BFC`; also give the state for the next call."""
-    past = state_BS.reshape(x_BFC.shape[0], frames, x_BFC.shape[2]).to(x_BFC.dtype)
+    past = state_BS.reshape(-1, frames, x_BFC.shape[2]).to(x_BFC.dtype)
     joined = torch.cat([past, x_BFC], dim=1)
-    return joined, joined[:, joined.shape[1] - frames :].flatten(1).to(state_BS.dtype)
+    return joined, joined[:, -frames:].flatten(1).to(state_BS.dtype)
 
 
 class CausalConv(StreamLayer):
@@ -66,10 +67,9 @@ class CausalConv(StreamLayer):
         self.linear = nn.Linear(kernel * c_in, c_out)
 
     def step(self, x_BFC: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
-        frames = x_BFC.shape[1]
         joined, next_state = join_history(x_BFC, state_BS, self.past)
-        taps = [joined[:, k : k + frames] for k in range(self.past + 1)]
-        return self.linear(torch.cat(taps, dim=2)), next_state
+        taps = [joined[:, k : k - self.past] for k in range(self.past)]
+        return self.linear(torch.cat([*taps, x_BFC], dim=2)), next_state
 
 
 class Downsample(StreamLayer):
@@ -81,8 +81,7 @@ class Downsample(StreamLayer):
         self.linear = nn.Linear(factor * c_in, c_out)
 
     def step(self, x_BFC: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
-        batch, frames, channels = x_BFC.shape
-        grouped = x_BFC.reshape(batch, frames // self.factor, self.factor * channels)
+        grouped = x_BFC.reshape(x_BFC.shape[0], -1, self.factor * x_BFC.shape[2])
         return self.linear(grouped), state_BS
 
 
@@ -100,8 +99,7 @@ class Upsample(StreamLayer):
 
     def step(self, x_BFC: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
         y, next_state = self.conv.step(x_BFC, state_BS)
-        batch, frames, wide = y.shape
-        return y.reshape(batch, frames * self.factor, wide // self.factor), next_state
+        return y.reshape(y.shape[0], -1, y.shape[2] // self.factor), next_state
 
 
 class Snake(nn.Module):

@@ -68,10 +68,9 @@ class ResidualVQ(nn.Module):
     def nearest(self, vectors_NE: Tensor, layer: int) -> Tensor:
         """Index of the nearest entry for each vector, [N]; needs no norm of the vectors."""
         entries = self.entries(layer)
-        scores = vectors_NE @ entries.T
-        if not self.normalised:
-            scores = scores - 0.5 * entries.square().sum(1)
-        return scores.argmax(dim=1)
+        if self.normalised:
+            return (vectors_NE @ entries.T).argmax(dim=1)
+        return torch.addmm(-0.5 * entries.square().sum(1), vectors_NE, entries.T).argmax(dim=1)
 
     def encode(self, latent_BFD: Tensor) -> Tensor:
         """Codes of all layers, [B, F, K]."""
@@ -79,8 +78,10 @@ class ResidualVQ(nn.Module):
         codes = []
         for layer in range(self.layers):
             codes.append(self.nearest(residual @ self.project_in[layer], layer))
-            residual = residual - self.entries(layer)[codes[-1]] @ self.project_out[layer]
-        return torch.stack(codes, dim=1).unflatten(0, latent_BFD.shape[:2])
+            chosen = self.entries(layer)[codes[-1]]
+            residual = torch.addmm(residual, chosen, self.project_out[layer], alpha=-1)
+        codes_KN = torch.cat(codes).reshape(self.layers, -1)
+        return codes_KN.T.reshape(latent_BFD.shape[0], -1, self.layers)
 
     def decode_table(self) -> Tensor:
         """Entries of all layers with their "not sent" rows, [K * (entries + 1), E].
@@ -97,7 +98,8 @@ class ResidualVQ(nn.Module):
         rows = self.codebooks.shape[1] + 1
         offsets = rows * torch.arange(self.layers, device=codes_BFK.device)
         vectors_BFKE = self.decode_table()[codes_BFK + offsets]
-        return vectors_BFKE.flatten(2) @ self.project_out.flatten(0, 1)
+        project_out = self.project_out.flatten(0, 1)
+        return vectors_BFKE.reshape(codes_BFK.shape[0], -1, len(project_out)) @ project_out
 
     def forward(self, latent_BFD: Tensor, kept_BF: Tensor) -> Quantized:
         """Quantize for training.
