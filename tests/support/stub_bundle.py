@@ -12,13 +12,20 @@ STUB_BUNDLE = Path(__file__).parents[1] / "golden" / "stub_bundle"
 
 
 def make_bundle_copy(
-    path: Path, edit: Callable[[dict[str, Any]], object] = lambda manifest: None
+    path: Path,
+    edit: Callable[[dict[str, Any]], object] = lambda manifest: None,
+    files: dict[str, bytes] | None = None,
 ) -> Path:
-    """Copy the stub bundle to `path`, let `edit` change the manifest, and return `path`.
+    """Copy the stub bundle to `path`, write `files`, let `edit` change the manifest.
 
     Files the edited manifest names with an empty hash get the hash of their content.
+
+    Returns:
+        `path`.
     """
     shutil.copytree(STUB_BUNDLE, path)
+    for name, data in (files or {}).items():
+        (path / name).write_bytes(data)
     manifest = json.loads((path / "manifest.json").read_text())
     edit(manifest)
     _fill_hashes(manifest, path)

@@ -168,13 +168,10 @@ def _decode(
 
 
 def _warn_if_damaged(report: DecodeReport, source: str) -> None:
-    if report.is_damaged:
-        _log.warning(
-            "%s is damaged: %.1f s filled in%s",
-            source,
-            report.lost_s,
-            "" if report.is_complete else ", its end is missing",
-        )
+    damage = [f"{report.lost_s:.1f} s lost and filled in"] if report.lost_s else []
+    damage += [] if report.is_complete else ["its end is missing"]
+    if damage:
+        _log.warning("%s is damaged: %s", source, ", ".join(damage))
 
 
 def _audio(

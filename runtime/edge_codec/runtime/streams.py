@@ -26,12 +26,14 @@ def open_input(source: str) -> BufferedIOBase:
     Raises:
         AudioError: it cannot be opened.
     """
+    is_standard = source == STANDARD
     try:
-        if source == STANDARD:
-            return open(_STDIN, "rb", closefd=False)
-        return Path(source).open("rb")
+        file = open(_STDIN if is_standard else source, "rb", closefd=not is_standard)  # noqa: SIM115
     except OSError as error:
         raise AudioError(f"cannot read {source}: {error.strerror}; check the name") from error
+    if file.isatty():
+        raise AudioError(f"cannot read {source}: it is a terminal; pipe another command into it")
+    return file
 
 
 def refuse_same_file(source: str, target: str) -> None:
