@@ -99,7 +99,7 @@ class ResidualVQ(nn.Module):
         offsets = rows * torch.arange(self.layers, device=codes_BFK.device)
         vectors_BFKE = self.decode_table()[codes_BFK + offsets]
         project_out = self.project_out.flatten(0, 1)
-        return vectors_BFKE.reshape(codes_BFK.shape[0], -1, len(project_out)) @ project_out
+        return vectors_BFKE.reshape(codes_BFK.shape[0], -1, project_out.shape[0]) @ project_out
 
     def forward(self, latent_BFD: Tensor, kept_BF: Tensor) -> Quantized:
         """Quantize for training.
@@ -115,12 +115,11 @@ class ResidualVQ(nn.Module):
             vectors = residual @ self.project_in[layer]
             if self.normalised:
                 vectors = functional.normalize(vectors, dim=-1)
-            chosen = self.nearest(vectors.flatten(0, 1), layer).unflatten(0, kept_BF.shape)
+            chosen = self.nearest(vectors.flatten(0, 1), layer).reshape(kept_BF.shape)
             entry = self.entries(layer)[chosen]
             kept = (kept_BF > layer).to(vectors.dtype)
-            share = kept.sum().clamp_min(1.0)
-            codebook_losses.append(((entry - vectors.detach()).square().mean(-1) * kept).sum() / share)
-            commitment_losses.append(((vectors - entry.detach()).square().mean(-1) * kept).sum() / share)
+            codebook_losses.append(mean_square(entry - vectors.detach(), kept))
+            commitment_losses.append(mean_square(vectors - entry.detach(), kept))
             output = (vectors + (entry - vectors).detach()) @ self.project_out[layer]
             total = total + output * kept[..., None]
             residual = residual - output
@@ -168,6 +167,11 @@ class ResidualVQ(nn.Module):
             residual = residual - output
             restarted += len(dead)
         return restarted
+
+
+def mean_square(gaps_BFE: Tensor, kept_BF: Tensor) -> Tensor:
+    """Mean square over the kept frames only; zero when none is."""
+    return (gaps_BFE.square().mean(-1) * kept_BF).sum() / kept_BF.sum().clamp_min(1.0)
 
 
 def kmeans(vectors_NE: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
