@@ -6,8 +6,6 @@ The caller brings the time, the random tag and nonce, writes the packets and pac
 from collections import deque
 from dataclasses import replace
 
-import numpy as np
-
 from edge_codec.firmware_bridge.bits import IntArray
 from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.events import MessageType
@@ -21,19 +19,15 @@ from edge_codec.firmware_bridge.profile import (
     StreamProfile,
     profile_id,
 )
-from edge_codec.firmware_bridge.stats import LinkStats
+from edge_codec.firmware_bridge.spurt import Spurt
 from edge_codec.firmware_bridge.voice import pack_base, pack_voice, split_voice
 
 MAX_RED = 2
 MAX_MESSAGE_BYTES = MAX_PACKET_BYTES - HEADER_BYTES - CRC_BYTES
 
 
-class Transmitter:
-    """One talk spurt: HELLO twice, VOICE with HELLO repeated between, END.
-
-    Every method returns a list of packets, stuffed and delimited: bytes to be written in
-    that order, each one datagram where the port has datagrams.
-    """
+class Transmitter(Spurt):
+    """One talk spurt in packets, stuffed and delimited."""
 
     def __init__(self, hello: Hello, *, stream_tag: int, red: int = 0) -> None:
         """Nothing is sent yet.
@@ -46,20 +40,10 @@ class Transmitter:
         Raises:
             LocalLinkError: tag or red out of range.
         """
-        if not 0 <= stream_tag <= 255:
-            raise LocalLinkError(f"stream_tag must be 0 to 255, got {stream_tag}")
-        profile = hello.profile
-        self.stats = LinkStats()
+        super().__init__(hello, stream_tag=stream_tag)
         self.red = red
-        self._hello = hello
-        self._profile = profile
-        self._tag = stream_tag
-        self._layers = profile.layers
-        self._open_FK = np.zeros((profile.frames_per_superframe, profile.layers), np.int64)
-        self._open_frames = 0
+        self._layers = hello.profile.layers
         self._bases: deque[bytes] = deque(maxlen=MAX_RED)
-        self._hello_s = 0.0
-        self._is_finished = False
 
     @property
     def layers(self) -> int:
@@ -90,48 +74,6 @@ class Transmitter:
             raise LocalLinkError(f"red must be 0 to {MAX_RED}, got {red}")
         self._red = red
 
-    @property
-    def missing_frames(self) -> int:
-        """Code frames that the open superframe still needs; 0 when none is open.
-
-        Send that many frames of silence before `finish`, which else repeats the last one.
-        """
-        return -self._open_frames % self._profile.frames_per_superframe
-
-    def send_frames(self, codes_FK: IntArray, *, now_s: float) -> list[bytes]:
-        """Take code frames; the first call opens the talk spurt, with no frames too.
-
-        Args:
-            codes_FK: [F, K] integers in [0, 2**bits_per_code), any F, K >= layers of the
-                profile; further layers are ignored.
-            now_s: any clock that does not go back.
-
-        Returns:
-            The packets that became complete, often none.
-
-        Raises:
-            LocalLinkError: wrong shape or range, or the spurt is finished.
-        """
-        codes_FK = self._checked(codes_FK)
-        packets = [] if self.stats.hello_sent else [self._open(now_s)]
-        while len(codes_FK):
-            codes_FK = self._fill(codes_FK)
-            if self._open_frames == len(self._open_FK):
-                packets += self._send_superframe(now_s)
-        return packets
-
-    def finish(self, *, now_s: float) -> list[bytes]:
-        """End the talk spurt: the open superframe, filled up, then END. Once only."""
-        packets = []
-        if self._open_frames:
-            last_FK = self._open_FK[self._open_frames - 1 : self._open_frames]
-            packets = self.send_frames(last_FK.repeat(self.missing_frames, 0), now_s=now_s)
-        if self.stats.hello_sent and not self._is_finished:
-            packets.append(self._send(PacketType.END, pack_hello(self._hello)))
-            self.stats.end_sent += 1
-        self._is_finished = True
-        return packets
-
     def send_message(self, kind: MessageType, payload: bytes) -> list[bytes]:
         """One CTRL, TEXT, CLIP or STAT packet, at any time.
 
@@ -149,58 +91,20 @@ class Transmitter:
             content=payload,
         )
         self.stats.message_sent += 1
-        return [self._stuff(packet)]
+        return [self._counted(stuff(pack_packet(packet)))]
 
-    def _checked(self, codes_FK: IntArray) -> IntArray:
-        """The columns that are sent, once they are known to be right."""
-        layers, size = self._profile.layers, 1 << self._profile.bits_per_code
-        if self._is_finished:
-            raise LocalLinkError("this talk spurt is finished; open a new Transmitter")
-        if codes_FK.ndim != 2 or codes_FK.shape[1] < layers or codes_FK.dtype.kind not in "iu":
-            raise LocalLinkError(
-                f"codes must be integers [F, {layers} or more],"
-                f" got {codes_FK.dtype} {list(codes_FK.shape)}"
-            )
-        codes_FK = codes_FK[:, :layers]
-        if codes_FK.size and not 0 <= codes_FK.min() <= codes_FK.max() < size:
-            raise LocalLinkError(
-                f"codes must be 0 to {size - 1}, got {codes_FK.min()} to {codes_FK.max()}"
-            )
-        return codes_FK
+    def _pack_hello(self, kind: PacketType) -> bytes:
+        """The first one behind a delimiter of its own: noise before it costs nothing."""
+        packet = self._pack(kind, pack_hello(self._hello))
+        return packet if self.stats.hello_sent else DELIMITER + packet
 
-    def _fill(self, codes_FK: IntArray) -> IntArray:
-        """Move frames into the open superframe; returns those that did not fit."""
-        start = self._open_frames
-        taken = min(len(codes_FK), len(self._open_FK) - start)
-        self._open_FK[start : start + taken] = codes_FK[:taken]
-        self._open_frames += taken
-        return codes_FK[taken:]
-
-    def _send_superframe(self, now_s: float) -> list[bytes]:
-        packets = []
-        is_due = now_s - self._hello_s >= self._profile.hello_interval_s
-        if self.stats.hello_sent < 2 or is_due:
-            packets.append(self._send_hello(now_s))
+    def _pack_voice(self, codes_FK: IntArray) -> bytes:
         red = (self._red, self._bases[-self._red]) if 0 < self._red <= len(self._bases) else None
-        content = pack_voice(self._open_FK, self._profile, self._layers, red)
-        packets.append(self._send(PacketType.VOICE, content, has_red=red is not None))
-        self._bases.append(pack_base(self._open_FK, self._profile))
-        self._open_frames = 0
-        self.stats.voice_sent += 1
-        return packets
+        self._bases.append(pack_base(codes_FK, self._profile))
+        content = pack_voice(codes_FK, self._profile, self._layers, red)
+        return self._pack(PacketType.VOICE, content, has_red=red is not None)
 
-    def _open(self, now_s: float) -> bytes:
-        """HELLO behind a delimiter of its own: noise before it costs nothing."""
-        self.stats.bytes_sent += len(DELIMITER)
-        return DELIMITER + self._send_hello(now_s)
-
-    def _send_hello(self, now_s: float) -> bytes:
-        self._hello_s = now_s
-        packet = self._send(PacketType.HELLO, pack_hello(self._hello))
-        self.stats.hello_sent += 1
-        return packet
-
-    def _send(self, kind: PacketType, content: bytes, *, has_red: bool = False) -> bytes:
+    def _pack(self, kind: PacketType, content: bytes, *, has_red: bool = False) -> bytes:
         packet = Packet(
             type=kind,
             stream_tag=self._tag,
@@ -210,12 +114,7 @@ class Transmitter:
             has_red=has_red,
             is_first=kind is PacketType.VOICE and self.stats.voice_sent == 0,
         )
-        return self._stuff(packet)
-
-    def _stuff(self, packet: Packet) -> bytes:
-        stuffed = stuff(pack_packet(packet))
-        self.stats.bytes_sent += len(stuffed)
-        return stuffed
+        return stuff(pack_packet(packet))
 
 
 def cut_packet(packet: bytes, profile: StreamProfile, layers: int) -> bytes:
