@@ -41,9 +41,7 @@ class Facts:
     """Source revision that trained."""
 
 
-def save_checkpoint(
-    folder: Path, tensors: dict[str, Tensor], recipe: Recipe, facts: Facts
-) -> None:
+def save_checkpoint(folder: Path, tensors: dict[str, Tensor], recipe: Recipe, facts: Facts) -> None:
     """Write both files, each by rename."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / (STATE_FILE + ".part")
@@ -67,7 +65,9 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:
         recipe = build(Recipe, record["recipe"], where=FACTS_FILE)
         return tensors, recipe, build(Facts, record["facts"], where=FACTS_FILE)
     except OSError as error:
-        raise ConfigError(f"no checkpoint in {folder}: {error}; name the folder of a training") from error
+        raise ConfigError(
+            f"no checkpoint in {folder}: {error}; name the folder of a training"
+        ) from error
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ConfigError(f"checkpoint {folder} is damaged: {error}") from error
 

@@ -48,7 +48,7 @@ class Encoder(StreamLayer):
         self.state_size = sum(self.sizes)
 
     def step(self, audio_BT: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
-        past, hidden = state_BS.split(self.sizes, dim=1)
+        past, hidden = torch.split(state_BS, self.sizes, dim=1)
         features, past = self.analysis.step(audio_BT, past)
         y, hidden = self.body.step(self.embed(features), hidden)
         return self.head(y), torch.cat([past, hidden], dim=1)
@@ -73,7 +73,7 @@ class Decoder(StreamLayer):
         self.state_size = sum(self.sizes)
 
     def step(self, latent_BFD: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
-        hidden, tail = state_BS.split(self.sizes, dim=1)
+        hidden, tail = torch.split(state_BS, self.sizes, dim=1)
         y, hidden = self.body.step(latent_BFD, hidden)
         # Phase needs more than bfloat16's eight bits.
         with torch.autocast(y.device.type, enabled=False):

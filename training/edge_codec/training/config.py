@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """Shape of the frame-domain codec: spectral frames at the hop's rate, code frames at half it."""
+    """Shape of the frame-domain codec: spectral frames at the hop, code frames at a multiple."""
 
     name: str
     """Name of the bundle this model becomes."""

@@ -9,7 +9,7 @@ Shapes: B batch, F frames, C channels, S state numbers. Layers know nothing of a
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -139,7 +139,7 @@ class DepthwiseTaps(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad_BFC: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad_BFC: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of both inputs."""
         joined_BFC, taps_KC = ctx.saved_tensors
         frames = grad_BFC.shape[1]
@@ -173,9 +173,10 @@ class ConvNeXtBlock(StreamLayer):
     def _depthwise(self, joined_BFC: Tensor) -> Tensor:
         if self.training and joined_BFC.device.type == "cpu":
             taps_KC = self.depthwise.weight[:, 0].T
-            y: Tensor = DepthwiseTaps.apply(joined_BFC, taps_KC)
-            return y + self.depthwise.bias
-        return self.depthwise(joined_BFC.transpose(1, 2)).transpose(1, 2)
+            y: Tensor = DepthwiseTaps.apply(joined_BFC, taps_KC)  # type: ignore[no-untyped-call]
+            return y + cast(Tensor, self.depthwise.bias)
+        y = self.depthwise(joined_BFC.transpose(1, 2))
+        return y.transpose(1, 2)
 
 
 class Chain(StreamLayer):
@@ -191,7 +192,7 @@ class Chain(StreamLayer):
 
     def step(self, x_BFC: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
         next_states = []
-        states = state_BS.split(self.state_sizes, dim=1)
+        states = torch.split(state_BS, self.state_sizes, dim=1)
         for layer, state in zip(self.layers, states, strict=True):
             if isinstance(layer, StreamLayer):
                 x_BFC, state = layer.step(x_BFC, state)  # noqa: PLW2901

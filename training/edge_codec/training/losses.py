@@ -84,7 +84,9 @@ class ReconstructionLoss(nn.Module):
 
     def spectrum(self, audio_BT: Tensor, window: int) -> Spectrum:
         """Complex spectrum, real and imaginary parts [B, F, Q] kept apart: faster on a CPU."""
-        bins = torch.fft.rfft(overlapping_frames(audio_BT, window, self.overlap) * self.taper(window))
+        bins = torch.fft.rfft(
+            overlapping_frames(audio_BT, window, self.overlap) * self.taper(window)
+        )
         return Spectrum(bins.real.contiguous(), bins.imag.contiguous())
 
     def taper(self, window: int) -> Tensor:
@@ -113,7 +115,7 @@ class ReconstructionLoss(nn.Module):
                     original.compressed(original_power),
                     strict=True,
                 )
-                spectral.append(sum((a - b).square().mean() for a, b in pairs))
+                spectral.append(torch.stack([(a - b).square().mean() for a, b in pairs]).sum())
         return Reconstruction(torch.stack(mel).mean(), torch.stack(spectral).mean())
 
 

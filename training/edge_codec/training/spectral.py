@@ -9,7 +9,7 @@ Shapes: B batch, T samples, F spectral frames, N window length, H = N / 2 hop, Q
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edge_codec.training.layers import StepResult, StreamLayer
 
@@ -65,7 +65,7 @@ class Analysis(StreamLayer):
         """Features before standardising: [B, F, 3Q] for T = F * hop new samples."""
         joined = torch.cat([state_BS, audio_BT], dim=1).reshape(audio_BT.shape[0], -1, self.hop)
         frames_BFN = torch.cat([joined[:, :-1], joined[:, 1:]], dim=2)
-        real, imag = (frames_BFN @ self.dft).split(self.hop + 1, dim=2)
+        real, imag = torch.split(frames_BFN @ self.dft, self.hop + 1, dim=2)
         log_power = torch.log(real.square() + imag.square() + POWER_FLOOR)
         compress = torch.exp(log_power * ((POWER - 1) / 2))
         features = torch.cat([log_power * (POWER / 2), real * compress, imag * compress], dim=2)
@@ -108,9 +108,9 @@ class Synthesis(StreamLayer):
         return self.inverse_dft.new_zeros(batch, self.state_size)
 
     def step(self, spectrum_BFC: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
-        log_magnitude, phase = spectrum_BFC.split(self.hop + 1, dim=2)
+        log_magnitude, phase = torch.split(spectrum_BFC, self.hop + 1, dim=2)
         magnitude = torch.exp(log_magnitude.clamp(max=MAX_LOG_MAGNITUDE))
         bins = torch.cat([magnitude * torch.cos(phase), magnitude * torch.sin(phase)], dim=2)
-        starts, ends = (bins @ self.inverse_dft).split(self.hop, dim=2)
+        starts, ends = torch.split(bins @ self.inverse_dft, self.hop, dim=2)
         ends = torch.cat([state_BS[:, None], ends], dim=1)
         return (starts + ends[:, :-1]).flatten(1), ends[:, -1]

@@ -119,7 +119,7 @@ class Trainer:
         for optimiser, _ in self.optimisers:
             optimiser.step()
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
-        averaged = list(self.averaged.parameters())
+        averaged = [p.detach() for p in self.averaged.parameters()]
         torch._foreach_lerp_(averaged, [p.detach() for p in self.codec.parameters()], 1 - decay)
 
     @torch.no_grad()

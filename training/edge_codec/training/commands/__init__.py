@@ -1,1 +1,1 @@
-"""Subcommands of `edge-codec` that need the `train` extra; each imports nothing heavy until it runs."""
+"""Subcommands of `edge-codec` of the `train` extra; each imports nothing heavy until it runs."""

@@ -106,7 +106,7 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
 def _open_writer(folder: Path) -> object:
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(folder)  # type: ignore[no-untyped-call]
+    return SummaryWriter(folder)
 
 
 def _log(writer: object, sums: Mapping[str, float], step: int) -> dict[str, str]:

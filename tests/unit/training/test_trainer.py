@@ -1,0 +1,138 @@
+"""The trainer: it learns, resumes as if never stopped, and draws what the recipe asks for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edge_codec.runtime.errors import ConfigError
+from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_codec
+from edge_codec.training.config import DataConfig, OptimiserConfig, QuantizerConfig, Recipe
+from edge_codec.training.trainer import Trainer, draw_bursts, draw_depths, schedule
+from support.tiny_codec import TINY_RECIPE, make_source
+
+
+def make_trainer(recipe: Recipe = TINY_RECIPE, seed: int = 1) -> Trainer:
+    return Trainer(recipe, make_source(), seed=seed, data_sha256="0" * 64)
+
+
+def test_it_learns() -> None:
+    recipe = replace(TINY_RECIPE, steps=120, quantizer=QuantizerConfig(start_step=20))
+    losses = list(make_trainer(recipe).run())
+    assert len(losses) == 120
+    late = np.mean([loss["mel"] for loss in losses[-10:]])
+    assert late < 0.6 * losses[0]["mel"]
+    assert "commitment" not in losses[19]
+    assert "commitment" in losses[20]
+
+
+@pytest.mark.parametrize("stop", [2, 3, 7])
+def test_resumed_training_is_bit_exact(tmp_path: Path, stop: int) -> None:
+    whole = make_trainer()
+    expected = list(whole.run())
+    first = make_trainer()
+    begun = [first.train_step() for _ in range(stop)]
+    first.save(tmp_path)
+    second = make_trainer()
+    second.resume(tmp_path)
+    assert begun + list(second.run()) == expected
+    for name, tensor in whole.averaged.state_dict().items():
+        assert torch.equal(tensor, second.averaged.state_dict()[name]), name
+
+
+def test_new_recipe_starts_from_old_weights(tmp_path: Path) -> None:
+    first = make_trainer()
+    list(first.run())
+    first.save(tmp_path)
+    second = make_trainer(replace(TINY_RECIPE, steps=2))
+    second.resume(tmp_path, restart_schedule=True)
+    assert second.is_quantizing
+    assert len(list(second.run())) == 2
+    assert second.step == TINY_RECIPE.steps + 2
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    make_trainer().save(tmp_path)
+    other = replace(TINY_RECIPE, model=replace(TINY_RECIPE.model, channels=24))
+    with pytest.raises(ConfigError, match="another model"):
+        make_trainer(other).resume(tmp_path)
+
+
+def test_checkpoint_gives_the_averaged_codec(tmp_path: Path) -> None:
+    trainer = make_trainer()
+    list(trainer.run())
+    trainer.save(tmp_path)
+    codec, recipe, facts = load_codec(tmp_path)
+    assert recipe == TINY_RECIPE
+    assert (facts.step, facts.seed, facts.data) == (TINY_RECIPE.steps, 1, "0" * 64)
+    audio = make_source().draw(DataConfig(batch=1), 3200, np.random.default_rng(0))
+    expected = trainer.averaged.eval().encoder(audio)
+    torch.testing.assert_close(codec.encoder(audio), expected)
+
+
+@pytest.mark.parametrize("name", [STATE_FILE, FACTS_FILE])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 100, b'{"recipe": 3, "facts": {}}'])
+def test_damaged_checkpoint(tmp_path: Path, name: str, content: bytes) -> None:
+    make_trainer().save(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError):
+        load_codec(tmp_path)
+
+
+def test_missing_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no checkpoint"):
+        load_codec(tmp_path / "none")
+
+
+def test_schedule_warms_holds_and_falls() -> None:
+    config = OptimiserConfig(warmup_steps=10, decay_fraction=0.5)
+    factors = [schedule(step, 100, config) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[10:50] == [1.0] * 40
+    assert factors[75] == pytest.approx(0.5)
+    assert 0 < factors[99] < 0.03
+
+
+def test_depths_follow_the_recipe() -> None:
+    config = QuantizerConfig(full_depth=0.25, depths=(1, 3, 40), lost_frames=0.0)
+    kept = draw_depths(config, 12, (4000, 3), np.random.default_rng(0))
+    assert set(np.unique(kept)) == {1, 3, 12}
+    assert (kept == kept[:, :1]).all()
+    assert (kept[:, 0] == 12).mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_depth_per_frame_only_lowers() -> None:
+    config = QuantizerConfig(full_depth=0.0, depths=(4,), depth_per_frame=1.0)
+    kept = draw_depths(config, 12, (200, 20), np.random.default_rng(0))
+    assert set(np.unique(kept)) == {1, 2, 3, 4}
+
+
+def test_bursts_have_the_asked_share_and_length() -> None:
+    lost = draw_bursts(0.1, 1.5, (400, 500), np.random.default_rng(0))
+    assert lost.mean() == pytest.approx(0.1, abs=0.005)
+    starts = (lost[:, 1:] & ~lost[:, :-1]).sum() + lost[:, 0].sum()
+    assert lost.sum() / starts == pytest.approx(1.5, abs=0.05)
+
+
+def test_excerpts_depend_on_the_draw_only() -> None:
+    source, config = make_source(), DataConfig(batch=16, gain_db=(0.0, 0.0))
+    first = source.draw(config, 3000, np.random.default_rng(5))
+    torch.testing.assert_close(first, source.draw(config, 3000, np.random.default_rng(5)))
+    assert first.shape == (16, 3000)
+    assert first.abs().max() <= 1
+
+
+def test_short_clips_end_in_silence() -> None:
+    source = make_source()
+    only_short = replace(source, offsets=source.offsets[2:], lengths=source.lengths[2:])
+    excerpt = only_short.draw(DataConfig(batch=1), 3000, np.random.default_rng(0))
+    assert excerpt[0, :1000].any()
+    assert not excerpt[0, 1000:].any()
+
+
+def test_empty_cache_is_refused() -> None:
+    none = np.zeros(0, np.int64)
+    with pytest.raises(ConfigError, match="holds no clips"):
+        replace(make_source(), offsets=none, lengths=none)
