@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   edge-codec encode speech.wav speech.ecf
-  edge-codec encode speech.mp3 speech.ecf --model voice-s --bitrate 1500
+  edge-codec encode talk.mp3 talk.ecf --model voice-s --bitrate 1500
   arecord -t raw -f S16_LE -r 16000 | edge-codec encode - speech.ecf
 """
 

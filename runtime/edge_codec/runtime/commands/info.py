@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _lines(facts: dict[str, Any], indent: str = "") -> Iterator[str]:
     for key, value in facts.items():
-        label = indent + key.replace("_", " ")
+        label = indent + key
         if not isinstance(value, dict):
             yield f"{label}: {value}"
         elif all(isinstance(item, int | float) for item in value.values()):
