@@ -32,7 +32,12 @@ TINY_RECIPE = Recipe(
     data=DataConfig(excerpt_s=0.2, batch=2),
     loss=LossConfig(mel_windows=(128, 512), spectral_windows=(512,)),
     quantizer=QuantizerConfig(
-        start_step=3, initial_vectors=200, depths=(1, 2), lost_frames=0.1, depth_per_frame=0.5
+        start_step=3,
+        harden_from=0.5,
+        initial_vectors=200,
+        depths=(1, 2),
+        lost_frames=0.1,
+        depth_per_frame=0.5,
     ),
     optimiser=OptimiserConfig(warmup_steps=2, muon_lr=0.01),
 )

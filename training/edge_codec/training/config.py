@@ -104,10 +104,12 @@ class QuantizerConfig:
     """Probability that an excerpt keeps all layers."""
     depths: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12)
     """Layer counts drawn otherwise."""
+    harden_from: float = 0.6
+    """Part of the training after which frames lose layers singly and some are lost altogether."""
     depth_per_frame: float = 0.0
-    """Probability that an excerpt draws a depth for each frame instead of one for all."""
+    """Probability that an excerpt then draws a depth for each frame instead of one for all."""
     lost_frames: float = 0.0
-    """Share of frames lost altogether, in bursts."""
+    """Share of frames then lost, in bursts."""
     lost_burst: float = 1.5
     """Mean length of a burst in frames."""
 

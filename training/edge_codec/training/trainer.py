@@ -78,14 +78,19 @@ class Trainer:
         original = self.source.draw(self.recipe.data, self.samples, rng)
         kept = None
         if self.is_quantizing:
-            shape = (self.recipe.data.batch, self.frames)
-            depths = draw_depths(self.recipe.quantizer, self.recipe.model.layers, shape, rng)
-            kept = torch.from_numpy(depths).to(self.device)
+            kept = torch.from_numpy(self._draw_depths(rng)).to(self.device)
         terms = self._losses(original, kept, rng)
         self._update(terms["total"])
         self.step += 1
         self.schedule_step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
+
+    def _draw_depths(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        config = self.recipe.quantizer
+        if self.schedule_step < config.harden_from * self.recipe.steps:
+            config = replace(config, depth_per_frame=0.0, lost_frames=0.0)
+        shape = (self.recipe.data.batch, self.frames)
+        return draw_depths(config, self.recipe.model.layers, shape, rng)
 
     def _losses(
         self, original: Tensor, kept: Tensor | None, rng: np.random.Generator
