@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, requires, version
 
-from edge_codec.firmware_bridge.errors import LinkError
 from edge_codec.runtime.errors import EdgeCodecError, MissingExtraError
 
 DISTRIBUTION = "edge-codec"
@@ -101,6 +100,8 @@ def _extras_with(module: str) -> list[str]:
 
 
 def _report(error: Exception, is_debug: bool) -> int:
+    from edge_codec.firmware_bridge.errors import LinkError  # noqa: PLC0415  the link is slow to load
+
     is_expected = isinstance(error, EdgeCodecError | LinkError)
     if is_debug or not is_expected:
         traceback.print_exception(error)

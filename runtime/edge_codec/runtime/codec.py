@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.runtime.backends import Graph
+from edge_codec.runtime.backends import Graph, silenced_stderr
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.concealment import HoldConcealment
 from edge_codec.runtime.errors import AudioError, CodeRangeError
@@ -178,7 +178,8 @@ def open_graph(bundle: Bundle, role: str, *, threads: int = 1, precision: str = 
     Raises:
         BundleError: the bundle has no such graph, or it cannot be loaded.
     """
-    from edge_codec.runtime.backends.onnx import OnnxGraph  # noqa: PLC0415  30 MB: only if used
+    with silenced_stderr():
+        from edge_codec.runtime.backends.onnx import OnnxGraph  # noqa: PLC0415  only when used
 
     if precision == "auto":
         precision = bundle.best_precision()

@@ -136,7 +136,7 @@ GOLDEN_CODES = {
 @pytest.mark.parametrize("codes", GOLDEN_CODES.values(), ids=GOLDEN_CODES.keys())
 def test_wrong_golden_codes_are_refused(tmp_path, codes):
     file = BytesIO()
-    np.save(file, codes, allow_pickle=True)
+    np.save(file, codes)
     path = make_bundle_copy(
         tmp_path / "bundle",
         lambda m: m["golden"]["codes"].update(sha256=""),

@@ -1,7 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 import soundfile
 
+from edge_codec.runtime.backends import silenced_stderr
 from edge_codec.runtime.bundle import load_bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import AudioError, BundleError, CodeRangeError
@@ -158,6 +161,14 @@ def test_without_trained_concealment_the_last_sound_is_held_and_faded(tmp_path, 
     decoder = StreamDecoder(load_bundle(path))
     chunked = [decoder.push(codes[i : i + 3], valid[i : i + 3]) for i in range(0, 50, 3)]
     np.testing.assert_allclose(np.concatenate(chunked), got.ravel(), atol=1e-6)
+
+
+def test_native_noise_is_silenced_and_python_errors_pass(capfd):
+    with pytest.raises(KeyError), silenced_stderr():
+        os.write(2, b"GPU device discovery failed")
+        raise KeyError
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 GRAPHS = {

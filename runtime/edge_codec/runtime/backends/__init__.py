@@ -1,11 +1,16 @@
 """What runs a graph: one module per inference library, imported only when a codec is made."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+
+_STDERR = 2
 
 
 class Graph(Protocol):
@@ -17,3 +22,20 @@ class Graph(Protocol):
     def run(self, x: npt.NDArray[Any], state: FloatArray) -> tuple[npt.NDArray[Any], FloatArray]:
         """Audio or codes with a batch axis of one, and the state, to the result and next state."""
         ...
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Send nowhere what native code prints on standard error; Python errors pass.
+
+    On every Raspberry Pi, loading ONNX Runtime prints a warning about a missing GPU that no
+    setting turns off. Source: microsoft/onnxruntime#26300, #27092.
+    """
+    saved, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, _STDERR)
+        yield
+    finally:
+        os.dup2(saved, _STDERR)
+        os.close(saved)
+        os.close(nowhere)
