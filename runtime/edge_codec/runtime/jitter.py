@@ -19,7 +19,9 @@ CAPACITY_S = 3.0
 """A superframe further from the playing position than this starts playing anew."""
 ARRIVALS_REMEMBERED = 128
 """The earliest of these arrivals is the reference; older ones would mix in clock drift."""
-CORRECTION_INTERVAL_S = 1.0
+SKIP_BEYOND_S = 0.06
+"""Playing later than it should by more than this, a stream skips a frame now and then."""
+SKIP_INTERVAL_S = 1.0
 """At most one frame is skipped per interval: each one is heard."""
 
 
@@ -106,7 +108,7 @@ class JitterBuffer(Generic[Frame]):
         self._arrivals: deque[float] = deque(maxlen=ARRIVALS_REMEMBERED)
         self._position = 0
         self._due_s: float | None = None
-        self._corrected_s = 0.0
+        self._skipped_s = 0.0
         self._missing = 0
         self._is_ending = False
         self.late_frames = 0
@@ -152,7 +154,7 @@ class JitterBuffer(Generic[Frame]):
         self._arrivals.clear()
         self._frames.clear()
         self._position, self._missing = position, 0
-        self._due_s = self._corrected_s = now_s + self._delay.delay_s
+        self._due_s = self._skipped_s = now_s + self._delay.delay_s
 
     def _play_next(self, played: list[Frame | None], due_s: float) -> None:
         self._due_s = due_s + self._frame_s
@@ -160,9 +162,9 @@ class JitterBuffer(Generic[Frame]):
         if behind_s < self._delay.delay_s - self._frame_s:
             played.append(None)
             return
-        may_correct = due_s - self._corrected_s >= CORRECTION_INTERVAL_S
-        if may_correct and behind_s > self._delay.delay_s + 2 * self._frame_s:
-            self._corrected_s = due_s
+        may_skip = due_s - self._skipped_s >= SKIP_INTERVAL_S
+        if may_skip and behind_s > self._delay.delay_s + SKIP_BEYOND_S:
+            self._skipped_s = due_s
             self._frames.pop(self._position, None)
             self._position += 1
         frame = self._frames.pop(self._position, None)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edge_codec.firmware_bridge import Channel
     from edge_codec.runtime.demo.report import Record
 
+MIN_S, MAX_S = 1.0, 3600.0
 _EXAMPLES = """examples:
   edge-codec demo
   edge-codec demo --seconds 20 --bitrate 1500 --ber 1e-4 --out demo
@@ -30,7 +31,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--seconds", type=float, default=10, metavar="S", help="of speech (default: 10)"
+        "--seconds", type=_length, default=10, metavar="S", help="of speech (default: 10)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("edge-codec-demo"), help="default: edge-codec-demo"
@@ -43,6 +44,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--model", default="voice-m", help="name or directory (default: voice-m)")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
+
+
+def _length(text: str) -> float:
+    seconds = float(text)
+    if not MIN_S <= seconds <= MAX_S:
+        raise argparse.ArgumentTypeError(f"{text} is not {MIN_S:g} to {MAX_S:g}")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

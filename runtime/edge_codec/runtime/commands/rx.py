@@ -51,22 +51,28 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Receive until told to stop, or until what was asked for is over."""
     from edge_codec.runtime.bundle import load_bundle
-    from edge_codec.runtime.ports import open_port
+    from edge_codec.runtime.ports import is_line, open_port
     from edge_codec.runtime.transceiver import Reception, StopSignal, SystemClock, assembly
 
     clock, bundle = SystemClock(), load_bundle(args.model)
-    baud = assembly.baud_of(args.port, args.baud)
+    baud = args.baud or assembly.DEFAULT_BAUD
     fast = args.fast or Path(args.port).is_file()
-    listener = assembly.make_listener(bundle, baud, fast=fast)
+    listener = assembly.make_listener(bundle, args.port, baud, fast=fast)
     report = assembly.make_report("rx", clock, as_json=args.json, shares_stdout=args.output == "-")
-    open_line = partial(open_port, args.port, baud or assembly.DEFAULT_BAUD, "r")
+    open_line = partial(open_port, args.port, baud, "r")
     with (
         closing(assembly.open_sink(args.output, bundle.spec.sample_rate_hz, fast=fast)) as sink,
         closing(Reception(open_line, listener, sink, report)) as reception,
         StopSignal() as stop,
     ):
         try:
-            reception.run(clock, stop, once=args.once, timeout_s=args.timeout)
+            reception.run(
+                clock,
+                stop,
+                reopens=is_line(args.port) and not args.once,
+                once=args.once,
+                timeout_s=args.timeout,
+            )
         finally:
             reception.summarize()
     if not (listener.played_frames or stop.received):

@@ -54,12 +54,16 @@ def add_port_options(parser: argparse.ArgumentParser) -> None:
         " loop://, a file, or - for standard input or output",
     )
     parser.add_argument(
-        "--baud", type=int, metavar="N", help="rate of the line (default: 9600 for serial and pty)"
+        "--baud", type=int, metavar="N", help="rate of the line (default: 9600 on serial and pty)"
     )
     parser.add_argument(
         "--model", default="voice-m", help="name or directory of the bundle (default: voice-m)"
     )
-    parser.add_argument("--json", action="store_true", help="events as JSON, one a line")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="events as JSON, one a line, on stdout, or on stderr if that is taken",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,13 +73,13 @@ def run(args: argparse.Namespace) -> int:
     from edge_codec.runtime.transceiver import StopSignal, SystemClock, Transmission, assembly
 
     clock, bundle = SystemClock(), load_bundle(args.model)
-    baud = assembly.baud_of(args.port, args.baud)
+    baud = assembly.pace_of(args.port, args.baud)
     profile = assembly.choose_profile(bundle.spec, args.bitrate, baud)
     sender = assembly.make_sender(bundle, profile, args.callsign, baud)
     report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")
     with (
         assembly.open_source(args.input, bundle.spec.sample_rate_hz, fast=args.fast) as source,
-        closing(open_port(args.port, baud or assembly.DEFAULT_BAUD, "w")) as port,
+        closing(open_port(args.port, args.baud or assembly.DEFAULT_BAUD, "w")) as port,
         StopSignal() as stop,
     ):
         _announce(report, port.name, bundle, profile)

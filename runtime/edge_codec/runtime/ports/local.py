@@ -58,6 +58,8 @@ def open_file(path: str, *, writes: bool) -> DescriptorPort:
     if path == "-":
         stream = sys.stdout if writes else sys.stdin
         return DescriptorPort("-", stream.fileno(), ends=True, release=_keep_open)
+    if Path(path).is_dir():
+        raise PortError(f"{path} is a folder; give a file or a port")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if writes else os.O_RDONLY
     try:
         return DescriptorPort(path, os.open(path, flags, 0o666), ends=True)

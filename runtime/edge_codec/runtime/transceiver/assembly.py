@@ -24,8 +24,8 @@ from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.jitter import AdaptiveDelay, JitterBuffer, Passage, serial_delay
 from edge_codec.runtime.meter import Report
+from edge_codec.runtime.ports import is_line
 from edge_codec.runtime.ports.modem import BITS_PER_BYTE
-from edge_codec.runtime.ports.opener import is_line
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.streams import STANDARD
 from edge_codec.runtime.transceiver.clock import Clock
@@ -39,8 +39,8 @@ DEFAULT_BAUD = 9600
 """What most serial radio modules come set to."""
 
 
-def baud_of(url: str, baud: int | None) -> int | None:
-    """The rate that paces a port: as asked for, 9600 for a line, None for what has no pace."""
+def pace_of(url: str, baud: int | None) -> int | None:
+    """The baud rate that paces what is sent: as asked for, 9600 for a line, else None."""
     return DEFAULT_BAUD if baud is None and is_line(url) else baud
 
 
@@ -75,14 +75,14 @@ def make_sender(bundle: Bundle, profile: StreamProfile, callsign: str, baud: int
     return Sender(StreamEncoder(bundle), transmitter, profile, bucket)
 
 
-def make_listener(bundle: Bundle, baud: int | None, *, fast: bool) -> Listener:
+def make_listener(bundle: Bundle, url: str, baud: int, *, fast: bool) -> Listener:
     """A listener whose playout suits the port: a line, a network, or no clock with `fast`."""
     frame_s = bundle.spec.hop_samples / bundle.spec.sample_rate_hz
 
     def make_playout(profile: StreamProfile) -> Playout:
         if fast:
             return Passage(frame_s)
-        if baud is None:
+        if not is_line(url):
             return JitterBuffer(frame_s, AdaptiveDelay(profile.superframe_s))
         airtime_s = framed_bytes(profile.packet_bytes()) * BITS_PER_BYTE / baud
         return JitterBuffer(frame_s, serial_delay(profile.superframe_s, airtime_s))

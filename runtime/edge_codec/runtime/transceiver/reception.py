@@ -33,7 +33,7 @@ class Reception:
         """Open the port.
 
         Args:
-            open_line: opens the port, and again after it was unplugged.
+            open_line: opens the port.
             listener: fresh.
             sink: where samples go.
             report: where events and the meter go.
@@ -55,18 +55,25 @@ class Reception:
         self._has_hinted = False
 
     def run(
-        self, clock: Clock, stop: StopSignal, *, once: bool = False, timeout_s: float = math.inf
+        self,
+        clock: Clock,
+        stop: StopSignal,
+        *,
+        reopens: bool = False,
+        once: bool = False,
+        timeout_s: float = math.inf,
     ) -> None:
         """Receive until told to stop; what the playout buffer then holds is written, too.
 
         Args:
             clock: time and waiting.
             stop: the wish to stop.
-            once: stop behind the first stream; a lost port is then an error.
+            reopens: wait for a port that was unplugged; else that is an error.
+            once: stop behind the first stream.
             timeout_s: stop when no packet came for this long.
 
         Raises:
-            PortError: with `once`, the port is gone.
+            PortError: the port is gone.
             AudioError: the sink failed.
         """
         heard_s = now_s = clock.now_s()
@@ -76,7 +83,7 @@ class Reception:
             while not (stop.received or self._is_over(once=once) or now_s - heard_s >= timeout_s):
                 clock.wait([self._port] if self._port else [], self._wait_s(now_s))
                 now_s = clock.now_s()
-                self._read(now_s, reopens=not once)
+                self._read(now_s, reopens=reopens)
                 self._play(now_s)
                 self._show()
                 heard_s = now_s if self._heard_packet() else heard_s

@@ -3,7 +3,11 @@
 One loop, no threads; the clock and the wish to stop are passed in.
 """
 
-from edge_codec.runtime.audio import LevelMeter
+import math
+
+import numpy as np
+
+from edge_codec.runtime.audio import FloatArray, LevelMeter
 from edge_codec.runtime.errors import AudioError, PortError
 from edge_codec.runtime.meter import Report, peak_rss_bytes
 from edge_codec.runtime.ports import Port
@@ -15,8 +19,10 @@ TICK_S = 0.01
 """The source is looked at this often."""
 STUCK_S = 5.0
 """A port that takes nothing for this long will not recover by itself."""
-SILENT_DBFS = -70.0
-"""Below this a microphone is muted or not connected."""
+SILENT_PEAK = 3e-4
+"""Below this (-70 dBFS) a microphone is muted or not connected."""
+SILENT_S = 5.0
+"""Silence of this length is worth a word."""
 
 
 class Transmission:
@@ -34,6 +40,8 @@ class Transmission:
         self._level = LevelMeter()
         self._unwritten = b""
         self._stuck_from_s: float | None = None
+        self._audible_s = math.inf
+        self._has_hinted = False
         self._is_ending = False
         self._failure: AudioError | None = None
         self._sent_bytes = 0
@@ -45,7 +53,8 @@ class Transmission:
             PortError: the port is gone, or takes nothing for `STUCK_S`.
             AudioError: the source failed; what it gave before is sent, and END.
         """
-        self._sender.open(clock.now_s())
+        self._audible_s = clock.now_s()
+        self._sender.open(self._audible_s)
         while not self._is_over:
             now_s = clock.now_s()
             self._take_samples(now_s, ends=stop.received is not None)
@@ -79,13 +88,24 @@ class Transmission:
             return
         try:
             samples_T = self._source.read(now_s)
-            self._level.add(samples_T)
             self._sender.push(samples_T, now_s)
+            self._look_at(samples_T, now_s)
         except AudioError as error:
             self._failure = error
         if ends or self._source.is_finished or self._failure:
             self._is_ending = True
             self._sender.finish(now_s)
+
+    def _look_at(self, samples_T: FloatArray, now_s: float) -> None:
+        """Measure the level; say so once if there is nothing to hear."""
+        self._level.add(samples_T)
+        if np.abs(samples_T).max(initial=0.0) >= SILENT_PEAK:
+            self._audible_s = now_s
+        elif now_s - self._audible_s > SILENT_S and not self._has_hinted:
+            self._has_hinted = True
+            self._report.event(
+                "silent", f"the input has been silent for {SILENT_S:g} s: muted, or not connected?"
+            )
 
     def _write_packets(self, now_s: float) -> None:
         while data := self._unwritten or self._sender.take_packet(now_s):

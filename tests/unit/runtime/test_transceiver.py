@@ -1,0 +1,362 @@
+"""tx and rx as one chain in made-up time: samples in, a paced wire, samples out."""
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_codec.firmware_bridge import (
+    Channel,
+    ChannelModel,
+    Hello,
+    StreamProfile,
+    Transmitter,
+    cut_packet,
+    profile_for,
+)
+from edge_codec.runtime.bundle import Bundle, load_bundle
+from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
+from edge_codec.runtime.errors import AudioError, CodeRangeError, ConfigError, PortError
+from edge_codec.runtime.ports import Port
+from edge_codec.runtime.transceiver import (
+    Listener,
+    Reception,
+    Sender,
+    StopSignal,
+    Transmission,
+    assembly,
+)
+from edge_codec.runtime.transceiver.sources import BlockSource, SampleClock
+from support.fake_line import FakeClock, Journal, ListSink, ReplayPort, WirePort
+from support.recordings import make_tones
+from support.stub_bundle import STUB_BUNDLE
+
+RATE_HZ = 16_000
+LINE = "/dev/ttyUSB0"
+Arrivals = list[tuple[float, bytes]]
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle(STUB_BUNDLE)
+
+
+def make_profile(bundle: Bundle, bitrate_bps: float = 6000) -> StreamProfile:
+    return assembly.choose_profile(bundle.spec, bitrate_bps, None)
+
+
+def make_source(seconds: float, *, fast: bool = False) -> BlockSource:
+    tones_T = make_tones(RATE_HZ, round(seconds * RATE_HZ))[:, 0]
+    return BlockSource(iter(np.array_split(tones_T, 7)), SampleClock(RATE_HZ, fast=fast))
+
+
+def transmit(
+    bundle: Bundle, seconds: float, *, bitrate_bps: float = 6000, baud: int = 9600, **options: Any
+) -> Arrivals:
+    """Send tones over a wire; returns what was written and when."""
+    clock = FakeClock(options.get("stop"), options.get("stop_s", math.inf))
+    port = WirePort(clock, baud)
+    sender = assembly.make_sender(bundle, make_profile(bundle, bitrate_bps), "AB1CD", baud)
+    fast = options.get("fast", False)
+    source = make_source(seconds, fast=fast)
+    transmission = Transmission(source, sender, port, Journal(clock).report, fast=fast)
+    transmission.run(clock, options.get("stop") or StopSignal())
+    return port.written
+
+
+def over_wire(written: Arrivals, baud: int) -> Arrivals:
+    """When the last byte of each packet has come through."""
+    free_s, arrivals = 0.0, []
+    for time_s, packet in written:
+        free_s = max(free_s, time_s) + len(packet) * 10 / baud
+        arrivals.append((free_s, packet))
+    return arrivals
+
+
+def receive(
+    bundle: Bundle, arrivals: Arrivals, *, url: str = LINE, baud: int = 9600, **options: Any
+) -> tuple[ListSink, Journal, Listener]:
+    """Hear what arrives; stops behind the first stream, or 6 s after the last packet."""
+    clock = FakeClock()
+    journal, sink = Journal(clock), ListSink(clock)
+    listener = assembly.make_listener(bundle, url, baud, fast=options.pop("fast", False))
+    ends = options.pop("ends", False)
+    reception = Reception(
+        lambda: ReplayPort(clock, arrivals, ends=ends), listener, sink, journal.report
+    )
+    reception.run(clock, StopSignal(), **({"once": True, "timeout_s": 6.0} | options))
+    reception.summarize()
+    return sink, journal, listener
+
+
+def through_codec(bundle: Bundle, seconds: float) -> np.ndarray[Any, Any]:
+    """The tones encoded and decoded without a link, with two seconds of silence behind."""
+    tones_T = make_tones(RATE_HZ, round(seconds * RATE_HZ))[:, 0]
+    codes_FK = StreamEncoder(bundle).push(np.pad(tones_T, (0, 2 * RATE_HZ)))
+    return StreamDecoder(bundle).push(codes_FK)
+
+
+@pytest.mark.parametrize("bitrate_bps", [500, 1500, 3000, 6000])
+def test_speech_comes_through_whole_with_the_latency_of_its_mode(
+    bundle: Bundle, bitrate_bps: float
+) -> None:
+    written = transmit(bundle, 2.0, bitrate_bps=bitrate_bps)
+    sink, journal, listener = receive(bundle, over_wire(written, 9600))
+    assert listener.stats.voice_lost == listener.concealed_frames == listener.late_frames == 0
+    assert len(sink.played_T) >= 2.0 * RATE_HZ + bundle.spec.delay_samples
+    assert sink.first_s is not None
+    hello_s = 38 * 10 / 9600  # the second HELLO goes before the first voice
+    mode_s = 2 * make_profile(bundle, bitrate_bps).superframe_s + 0.04
+    assert mode_s - 0.02 < sink.first_s - 100.0 < mode_s + hello_s + 0.025
+    assert journal.names() == [
+        *("listening", "stream_started", "hello", "playing", "stream_ended", "received")
+    ]
+
+
+def test_what_is_played_is_what_the_codec_alone_would_give(bundle: Bundle) -> None:
+    sink, _, _ = receive(bundle, over_wire(transmit(bundle, 2.013), 9600))
+    expected_T = through_codec(bundle, 2.013)[: len(sink.played_T)]
+    np.testing.assert_allclose(sink.played_T, expected_T, atol=1e-6)
+
+
+def test_line_is_never_given_more_than_it_carries(bundle: Bundle) -> None:
+    written = transmit(bundle, 5.0, bitrate_bps=3000, baud=4800)
+    allowed = 257.0
+    for (before_s, packet), (after_s, _) in pairwise(written):
+        allowed = min(257.0, allowed - len(packet) + (after_s - before_s) * 0.95 * 480)
+        assert allowed >= -1e-6
+
+
+def test_fast_file_takes_as_long_as_the_line_needs(bundle: Bundle) -> None:
+    written = transmit(bundle, 5.0, bitrate_bps=3000, fast=True)
+    size = sum(len(packet) for _, packet in written)
+    assert written[-1][0] - 100.0 == pytest.approx((size - 257) / (0.95 * 960), rel=0.05)
+    sink, _, _ = receive(bundle, over_wire(written, 9600), fast=True)
+    assert len(sink.played_T) >= 5 * RATE_HZ
+
+
+def test_stop_ends_the_transmission_with_end(bundle: Bundle) -> None:
+    written = transmit(bundle, 60.0, stop=StopSignal(), stop_s=2.0)
+    sink, journal, _ = receive(bundle, over_wire(written, 9600))
+    ended = next(event for event in journal.events if event["event"] == "stream_ended")
+    assert ended["reason"] == "end"
+    assert 2.0 * RATE_HZ <= len(sink.played_T) <= 2.6 * RATE_HZ
+
+
+def test_lost_packets_are_concealed_and_the_length_is_kept(bundle: Bundle) -> None:
+    arrivals = over_wire(transmit(bundle, 3.0, bitrate_bps=3000), 9600)
+    whole, _, _ = receive(bundle, arrivals)
+    sink, _, listener = receive(bundle, arrivals[:5] + arrivals[7:])
+    assert listener.stats.voice_lost == 2
+    assert listener.concealed_frames == 24
+    assert len(sink.played_T) == len(whole.played_T)
+
+
+def test_sender_that_vanishes_is_noticed(bundle: Bundle) -> None:
+    arrivals = over_wire(transmit(bundle, 3.0, bitrate_bps=3000), 9600)[:6]
+    sink, journal, listener = receive(bundle, arrivals)
+    ended = next(event for event in journal.events if event["event"] == "stream_ended")
+    assert ended["reason"] == "timeout"
+    assert listener.concealed_frames == 50
+    assert len(sink.played_T) > 1.0 * RATE_HZ
+
+
+def test_late_entry_plays_from_the_first_whole_packet(bundle: Bundle) -> None:
+    arrivals = over_wire(transmit(bundle, 3.0, bitrate_bps=3000), 9600)[6:]
+    sink, _, _ = receive(bundle, arrivals)
+    assert 1.5 * RATE_HZ < len(sink.played_T) < 3.0 * RATE_HZ
+    assert sink.first_s is not None
+    assert sink.first_s - arrivals[0][0] < 0.25
+
+
+def test_foreign_model_is_muted_and_named(bundle: Bundle) -> None:
+    hello = Hello(
+        source="", model_hash=b"\xaa\xbb\xcc\xdd", profile=make_profile(bundle), nonce=bytes(8)
+    )
+    transmitter = Transmitter(hello, stream_tag=1)
+    packets = transmitter.send_frames(np.zeros((40, 12), np.int64), now_s=0.0)
+    sink, journal, listener = receive(bundle, [(100.0, b"".join(packets))])
+    muted = next(event for event in journal.events if event["event"] == "stream_muted")
+    own = bundle.model_hash[:8]
+    assert f"stream uses model aabbccdd, this board has {own}" in muted["message"]
+    assert len(sink.played_T) == listener.played_frames == 0
+
+
+def test_foreign_layout_is_muted(bundle: Bundle) -> None:
+    hello = Hello(
+        source="",
+        model_hash=bytes.fromhex(bundle.model_hash)[:4],
+        profile=profile_for(3, 8, 50.0),
+        nonce=bytes(8),
+    )
+    packets = Transmitter(hello, stream_tag=1).send_frames(np.zeros((50, 3), np.int64), now_s=0.0)
+    sink, journal, _ = receive(bundle, [(100.0, b"".join(packets))])
+    assert "3 layers of 8 bits" in str(journal.events)
+    assert len(sink.played_T) == 0
+
+
+def test_quick_second_stream_follows_the_first_without_loss(bundle: Bundle) -> None:
+    first = over_wire(transmit(bundle, 1.0), 9600)
+    shift_s = first[-1][0] - 100.0
+    second = [(time_s + shift_s, p) for time_s, p in over_wire(transmit(bundle, 1.0), 9600)]
+    sink, journal, listener = receive(bundle, first + second, once=False, timeout_s=2.0)
+    assert journal.names().count("stream_ended") == 2
+    assert len(sink.played_T) >= 2 * (RATE_HZ + bundle.spec.delay_samples)
+    assert listener.stats.voice_lost == 0
+
+
+def test_second_talker_does_not_cut_in(bundle: Bundle) -> None:
+    first = over_wire(transmit(bundle, 2.0, bitrate_bps=1500), 9600)
+    second = [(time_s + 0.5, p) for time_s, p in over_wire(transmit(bundle, 1.0), 9600)]
+    alone, _, _ = receive(bundle, first)
+    both, _, _ = receive(bundle, sorted(first + second), once=False, timeout_s=2.0)
+    assert np.array_equal(both.played_T, alone.played_T)
+
+
+@pytest.mark.parametrize("url", [LINE, "udp://:5004"])
+def test_bit_errors_never_stop_the_receiver(bundle: Bundle, url: str) -> None:
+    channel = Channel(ChannelModel(bit_error_rate=1e-3, slip_rate=1e-3), seed=3)
+    arrivals = [(t, channel.send(p)) for t, p in over_wire(transmit(bundle, 5.0), 9600)]
+    sink, journal, listener = receive(bundle, arrivals, url=url)
+    assert listener.stats.damaged_crc + listener.stats.damaged_framing > 0
+    assert len(sink.played_T) > 3 * RATE_HZ
+    assert journal.names()[-1] == "received"
+
+
+def test_jitter_of_a_network_is_absorbed(bundle: Bundle) -> None:
+    rng = np.random.default_rng(1)
+    written = transmit(bundle, 8.0, bitrate_bps=3000)
+    arrivals = sorted((t + rng.uniform(0, 0.06), p) for t, p in written)
+    sink, _, listener = receive(bundle, arrivals, url="udp://:5004")
+    assert listener.late_frames <= 12
+    assert len(sink.played_T) >= 8.0 * RATE_HZ
+
+
+def test_noise_gives_one_hint(bundle: Bundle) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, 5000, np.uint8).tobytes()
+    arrivals = [(100.0 + n / 10, noise[n * 100 : n * 100 + 100]) for n in range(50)]
+    _, journal, listener = receive(bundle, arrivals, timeout_s=8.0)
+    assert journal.names().count("noise") == 1
+    assert listener.played_frames == 0
+
+
+def test_recording_of_packets_ends_where_the_file_ends(bundle: Bundle) -> None:
+    packets = [(100.0, packet) for _, packet in transmit(bundle, 2.0)]
+    whole, _, _ = receive(bundle, packets, fast=True, ends=True, once=False)
+    cut, journal, _ = receive(bundle, packets[:-4], fast=True, ends=True, once=False)
+    expected_T = through_codec(bundle, 2.0)[: len(whole.played_T)]
+    np.testing.assert_allclose(whole.played_T, expected_T, atol=1e-6)
+    assert 1.2 * RATE_HZ < len(cut.played_T) < len(whole.played_T)
+    assert "stream_ended" in journal.names()
+
+
+def run_with_ports(
+    bundle: Bundle, open_line: Callable[[FakeClock], Port], *, reopens: bool
+) -> Journal:
+    clock = FakeClock()
+    journal = Journal(clock)
+    listener = assembly.make_listener(bundle, LINE, 9600, fast=False)
+    reception = Reception(lambda: open_line(clock), listener, ListSink(clock), journal.report)
+    with suppress(PortError):
+        reception.run(clock, StopSignal(), reopens=reopens, timeout_s=8.0)
+    return journal
+
+
+def test_unplugged_port_is_waited_for(bundle: Bundle) -> None:
+    opened: list[float] = []
+
+    def open_line(clock: FakeClock) -> Port:
+        opened.append(clock.now_s())
+        if clock.now_s() < 104.0 and len(opened) > 1:
+            raise PortError("not there")
+        return WirePort(clock, 9600, cut_s=2.0 if len(opened) == 1 else math.inf)
+
+    journal = run_with_ports(bundle, open_line, reopens=True)
+    assert journal.names() == ["listening", "port_lost", "port_back"]
+    assert len(opened) == 3  # lost after 2 s, tried after 3 s and 4 s
+
+
+def test_unplugged_port_is_an_error_where_nobody_waits(bundle: Bundle) -> None:
+    journal = run_with_ports(bundle, lambda clock: WirePort(clock, 9600, 2.0), reopens=False)
+    assert journal.names() == ["listening"]
+
+
+def test_port_lost_while_sending_is_an_error(bundle: Bundle) -> None:
+    clock = FakeClock()
+    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
+    port = WirePort(clock, 9600, cut_s=1.0)
+    transmission = Transmission(make_source(9.0), sender, port, Journal(clock).report)
+    with pytest.raises(PortError, match="lost"):
+        transmission.run(clock, StopSignal())
+    assert clock.now_s() < 101.5
+
+
+def test_port_that_takes_nothing_is_given_up(bundle: Bundle) -> None:
+    clock = FakeClock()
+    sender = assembly.make_sender(bundle, make_profile(bundle), "", None)
+    stuck = ReplayPort(clock, [])
+    transmission = Transmission(make_source(99.0), sender, stuck, Journal(clock).report)
+    with pytest.raises(PortError, match="took no byte for 5 s"):
+        transmission.run(clock, StopSignal())
+
+
+def test_broken_source_is_reported_after_end(bundle: Bundle) -> None:
+    def blocks():  # type: ignore[no-untyped-def]
+        yield make_tones(RATE_HZ, RATE_HZ)[:, 0]
+        raise AudioError("the file is damaged here")
+
+    clock = FakeClock()
+    port = WirePort(clock, 9600)
+    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
+    source = BlockSource(blocks(), SampleClock(RATE_HZ, fast=False))
+    with pytest.raises(AudioError, match="damaged here"):
+        Transmission(source, sender, port, Journal(clock).report).run(clock, StopSignal())
+    sink, journal, _ = receive(bundle, over_wire(port.written, 9600))
+    assert len(sink.played_T) >= 0.9 * RATE_HZ
+    assert '"reason": "end"' in str(journal.events).replace("'", '"')
+
+
+def test_silent_input_is_mentioned_once(bundle: Bundle) -> None:
+    clock = FakeClock()
+    journal = Journal(clock)
+    silence = iter([np.zeros(12 * RATE_HZ, np.float32)])
+    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
+    source = BlockSource(silence, SampleClock(RATE_HZ, fast=False))
+    Transmission(source, sender, WirePort(clock, 9600), journal.report).run(clock, StopSignal())
+    assert journal.names() == ["silent"]
+
+
+def test_late_packets_are_cut_then_dropped(bundle: Bundle) -> None:
+    profile = make_profile(bundle, 3000)
+    sender = assembly.make_sender(bundle, profile, "", None)
+    sender.push(make_tones(RATE_HZ, 8 * 3840)[:, 0], now_s=0.0)
+    assert sender.queue_s(0.3) == pytest.approx(0.3)
+    sizes = []
+    while (packet := sender.take_packet(0.3)) is not None and len(sizes) < 4:
+        sizes.append(len(packet))
+    base = len(cut_packet(packet or b"", profile, profile.base_layers))
+    assert max(sizes[2:]) <= base + 2
+    assert sender.dropped_packets == 0
+    sender.take_packet(1.0)
+    assert sender.dropped_packets > 0
+
+
+def test_bitrate_that_does_not_fit_is_refused_with_one_that_does(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match=r"P6000 needs \d+ bit/s, 4800 baud.* 3000 bit/s would"):
+        assembly.choose_profile(bundle.spec, 6000, 4800)
+    with pytest.raises(CodeRangeError, match="below this codec's lowest rate"):
+        assembly.choose_profile(bundle.spec, 100, 4800)
+    assert assembly.choose_profile(bundle.spec, 3200, 9600).codec_bitrate_bps == 3000
+
+
+def test_sender_without_pace_sends_at_once(bundle: Bundle) -> None:
+    sender: Sender = assembly.make_sender(bundle, make_profile(bundle), "", None)
+    sender.open(0.0)
+    assert sender.wait_s(0.0) == 0.0
+    assert sender.take_packet(0.0)
+    assert sender.is_idle
+    assert sender.wait_s(0.0) is None
