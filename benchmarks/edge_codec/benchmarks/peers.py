@@ -21,11 +21,9 @@ from tqdm import tqdm
 
 from edge_codec.benchmarks.peer_codecs import RATE_HZ, Codec2, Lyra, Opus, Peer
 from edge_codec.benchmarks.record import make_record, write_record
-from edge_codec.runtime.audio import mixed, open_source, resampled
-from edge_codec.runtime.errors import AudioError, EdgeCodecError, MissingExtraError
+from edge_codec.benchmarks.speech import find_audio, read_mono
+from edge_codec.runtime.errors import EdgeCodecError, MissingExtraError
 from edge_codec.runtime.quality import PESQ_WB_FLOOR, Score, mean_of, score_clip
-
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 
 PAGE = """# Other codecs by the same measures
 
@@ -62,7 +60,7 @@ def measure(folder: Path, lyra_models: Path | None) -> dict[str, Any]:
         AudioError: the folder holds no audio, or a clip cannot be scored.
         MissingExtraError: the packages of the measures are not installed.
     """
-    clips = {path.name: _read(path) for path in _find(folder)}
+    clips = {path.name: read_mono(path, RATE_HZ) for path in find_audio(folder)}
     peers, skipped = [], {}
     for name, make in _makers(lyra_models).items():
         try:
@@ -157,19 +155,6 @@ def _table_lines(codecs: list[dict[str, Any]]) -> Iterator[str]:
 
 
 _DECIMALS = (("visqol", 2), ("pesq_wb", 2), ("stoi", 3), ("estoi", 3), ("mel", 2), ("si_sdr_db", 1))
-
-
-def _find(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-    if not found:
-        raise AudioError(f"no audio in {folder}: expected a folder of speech")
-    return found
-
-
-def _read(path: Path) -> NDArray[np.float32]:
-    with open_source(str(path), RATE_HZ) as source:
-        chunks = resampled(mixed(source.chunks()), source.sample_rate_hz, RATE_HZ, 1)
-        return np.concatenate([chunk_TC[:, 0] for chunk_TC in chunks])
 
 
 def _from_repository(path: Path) -> str:

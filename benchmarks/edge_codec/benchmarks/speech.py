@@ -1,0 +1,42 @@
+"""Clips as arrays: the packaged ones, and any folder's."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_codec.runtime.audio import mixed, open_source, resampled
+from edge_codec.runtime.errors import AudioError
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
+
+
+def find_audio(folder: Path) -> list[Path]:
+    """Audio files below `folder`, sorted.
+
+    Raises:
+        AudioError: there are none.
+    """
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    if not found:
+        raise AudioError(f"no audio in {folder}: expected a folder of speech")
+    return found
+
+
+def read_mono(path: Path, rate_hz: int) -> NDArray[np.float32]:
+    """[T] a whole file, channels averaged, at `rate_hz`.
+
+    Raises:
+        AudioError: it cannot be read.
+    """
+    with open_source(str(path), rate_hz) as source:
+        chunks = resampled(mixed(source.chunks()), source.sample_rate_hz, rate_hz, 1)
+        return np.concatenate([chunk_TC[:, 0] for chunk_TC in chunks])
+
+
+def packaged_speech(rate_hz: int, samples: int) -> NDArray[np.float32]:
+    """[samples] of the clips that come with the package, over and over."""
+    with as_file(files("edge_codec.runtime") / "clips") as folder:
+        clips = [read_mono(path, rate_hz) for path in find_audio(folder)]
+    return np.resize(np.concatenate(clips), samples)
