@@ -46,14 +46,14 @@ def load_cache(
     """Map the samples and list the clips.
 
     Returns:
-        The samples of all clips (int16, read-only, on disk until touched), offsets and lengths.
+        The samples of all clips (int16, on disk until touched, writes stay in memory), offsets and lengths.
     Raises:
         AudioError: the folder is not a finished cache of this format.
     """
     clips = read_manifest(folder)["clips"]
     offsets = np.array([clip["offset"] for clip in clips], np.int64)
     lengths = np.array([clip["samples"] for clip in clips], np.int64)
-    samples = np.memmap(folder / AUDIO_NAME, SAMPLE_DTYPE, mode="r")
+    samples = np.memmap(folder / AUDIO_NAME, SAMPLE_DTYPE, mode="c")
     if len(samples) != lengths.sum():
         raise AudioError(
             f"{folder / AUDIO_NAME}: {len(samples)} samples, its manifest lists {lengths.sum()}; "

@@ -27,7 +27,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "train",
         help="train a codec from a recipe",
         description="Train a codec. Checkpoints (safetensors and JSON) and TensorBoard curves go "
-        "to the output folder; Ctrl-C saves before it stops.",
+        "to the output folder; Ctrl-C or SIGTERM saves before it stops.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -52,9 +52,13 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: recipe, data or checkpoint cannot be used.
     """
+    import signal
+
     from tqdm import tqdm
 
     trainer = _open_trainer(args)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     writer = _open_writer(args.out)
     sums: dict[str, float] = {}
     total = trainer.recipe.steps
