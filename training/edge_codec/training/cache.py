@@ -46,7 +46,8 @@ def load_cache(
     """Map the samples and list the clips.
 
     Returns:
-        The samples of all clips (int16, on disk until touched, writes stay in memory), offsets and lengths.
+        The samples of all clips (int16, on disk until touched; writing does not change the file),
+        offsets and lengths.
     Raises:
         AudioError: the folder is not a finished cache of this format.
     """
