@@ -75,10 +75,12 @@ def _perform(args: argparse.Namespace, channel: "Channel") -> "Record":
     from edge_codec.runtime.meter import Report
     from edge_codec.runtime.ports.modem import VirtualModem
     from edge_codec.runtime.transceiver import StopSignal, SystemClock
+    from edge_codec.runtime.transceiver.assembly import choose_profile
 
-    clock = SystemClock()
+    clock, spec = SystemClock(), load_bundle(args.model).spec
+    choose_profile(spec, args.bitrate, args.baud)  # says what would fit before anything starts
     sent, heard = args.out / "sent.wav", args.out / "received.wav"
-    write_speech(sent, load_bundle(args.model).spec.sample_rate_hz, args.seconds)
+    write_speech(sent, spec.sample_rate_hz, args.seconds)
     tx_options = ["--model", args.model, "--input", str(sent), "--bitrate", str(args.bitrate)]
     rx_options = ["--model", args.model, "--output", str(heard), "--once", "--timeout", "10"]
     report = Report("demo", clock.now_s, sys.stderr)
