@@ -1,0 +1,50 @@
+"""The commands that docs/radio.md tells people to type are commands that exist."""
+
+import argparse
+import re
+import shlex
+
+import pytest
+
+from edge_codec.runtime.bundle import load_bundle
+from edge_codec.runtime.commands import demo, rx, tx
+from edge_codec.runtime.ports import is_line
+from edge_codec.runtime.transceiver.assembly import choose_profile
+from support.repository import REPOSITORY
+from support.stub_bundle import STUB_BUNDLE
+
+PAGE = (REPOSITORY / "docs" / "radio.md").read_text()
+COMMANDS = [
+    command.strip()
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.splitlines()
+    for command in line.split("|")
+    if command.strip().startswith("edge-codec")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_of_the_page_can_be_parsed(command: str) -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    subparsers = parser.add_subparsers(required=True)
+    for module in (demo, rx, tx):
+        module.register(subparsers)
+    args = parser.parse_args(shlex.split(command)[1:])
+    assert callable(args.run)
+
+
+def test_highest_bitrates_of_the_page_are_those_that_fit() -> None:
+    rows = re.findall(r"^\| (\d+)[^|]* \| (\d+) \| ([\d.]+) s \|", PAGE, re.MULTILINE)
+    assert len(rows) == 4
+    spec = load_bundle(STUB_BUNDLE).spec
+    for baud, bitrate, delay in rows:
+        profile = choose_profile(spec, float(bitrate), int(baud))
+        assert 2 * profile.superframe_s + 0.06 == pytest.approx(float(delay), abs=0.05)
+        if int(bitrate) < 6000:
+            with pytest.raises(Exception, match=f"{bitrate} bit/s would fit"):
+                choose_profile(spec, float(bitrate) + 500, int(baud))
+
+
+def test_ports_of_the_page_are_what_it_says() -> None:
+    assert is_line("/dev/ttyUSB0")
+    assert not is_line("packets.bin")
