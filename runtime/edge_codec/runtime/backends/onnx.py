@@ -1,6 +1,8 @@
 """Run one graph of a bundle with ONNX Runtime. Knows nothing of audio or codes.
 
-Set up for small boards: one thread that does not spin, and no memory kept for later calls.
+Set up for small boards: one thread that does not spin, and no memory kept from call to call. For
+the voice models that saves only 3 MB and costs 3 % of the time; for a model of 76 M parameters it
+saves 300 MB.
 """
 
 from pathlib import Path
@@ -81,8 +83,6 @@ def _options(threads: int) -> ort.SessionOptions:
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Fading audio leaves values so small that plain arithmetic on them is a hundred times slower.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options
 
 
