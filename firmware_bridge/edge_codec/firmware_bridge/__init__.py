@@ -18,6 +18,9 @@ Receiving:
             case HelloReceived(hello=hello): describe_model_mismatch(hello.model_hash, own)
             case FramesReceived(codes_FK=codes, valid_layers_F=valid): decoder.push(codes, valid)
 
+On a noisy pipe `RawTransmitter` and `RawReceiver` take their places, with a profile from
+`raw_profile_for` that both ends agreed on; events and counters are the same.
+
 `docs/protocol.md` is the authority on every byte.
 """
 
@@ -39,15 +42,18 @@ from edge_codec.firmware_bridge.events import (
 )
 from edge_codec.firmware_bridge.hello import Hello, describe_model_mismatch
 from edge_codec.firmware_bridge.pacing import (
+    Framing,
     Mode,
     TokenBucket,
     line_rate_bps,
-    mode_name,
     modes,
     needed_bps,
     refusal,
 )
 from edge_codec.firmware_bridge.profile import PROFILES, StreamProfile, framed_bytes, profile_for
+from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
+from edge_codec.firmware_bridge.raw_receiver import RawReceiver
+from edge_codec.firmware_bridge.raw_transmitter import RawTransmitter
 from edge_codec.firmware_bridge.receiver import Receiver
 from edge_codec.firmware_bridge.session import MAX_STREAMS, STREAM_TIMEOUT_S
 from edge_codec.firmware_bridge.stats import LinkStats
@@ -64,6 +70,7 @@ __all__ = [
     "EndReason",
     "Event",
     "FramesReceived",
+    "Framing",
     "Hello",
     "HelloReceived",
     "LinkError",
@@ -74,6 +81,9 @@ __all__ = [
     "Mode",
     "PacketDamaged",
     "PacketsLost",
+    "RawFormat",
+    "RawReceiver",
+    "RawTransmitter",
     "Receiver",
     "StreamEnded",
     "StreamProfile",
@@ -84,9 +94,9 @@ __all__ = [
     "describe_model_mismatch",
     "framed_bytes",
     "line_rate_bps",
-    "mode_name",
     "modes",
     "needed_bps",
     "profile_for",
+    "raw_profile_for",
     "refusal",
 ]

@@ -2,12 +2,16 @@
 
 Knows bits and soft values only. Every block starts in state zero and ends with `TAIL_BITS`
 zeros. A soft value is positive for a likely 1, negative for a likely 0, 0 for not sent.
-Legend: N bits of a block with its tail, L paths.
+Legend: N bits of a block with its tail.
 Sources: J. P. Odenwalder, CCSDS 131.0-B (the code); ETSI EN 300 421 (rate 3/4);
-N. Seshadri and C.-E. Sundberg, "List Viterbi decoding algorithms", IEEE Trans. Comm. 42 (1994).
+F. K. Soong and E.-F. Huang, "A tree-trellis based fast search for finding the N-best sentence
+hypotheses", ICASSP 1991 (the list).
 """
 
+from collections.abc import Iterator
 from functools import cache
+from heapq import heappop, heappush
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +29,7 @@ PUNCTURED = np.array([1, 1, 0, 1, 1, 0], bool)
 
 _GENERATORS = (0o171, 0o133)
 _STATES = 1 << TAIL_BITS
-_IMPOSSIBLE = 1 << 24
+_IMPOSSIBLE = 1 << 20
 
 
 def coded_bits(n_bits: int, pattern: npt.NDArray[np.bool_]) -> int:
@@ -56,48 +60,57 @@ def disagreement(bits: BitArray, pairs_N2: SoftArray) -> float:
     return float(wrong.sum() / max(1, np.count_nonzero(pairs_N2)))
 
 
-def viterbi(pairs_N2: SoftArray, known_N: IntArray, paths: int = 1) -> BitArray:
-    """The likeliest blocks, best first.
+def iter_blocks(pairs_N2: SoftArray, known_N: IntArray) -> Iterator[BitArray]:
+    """The likeliest block, then the next likely, and so on.
+
+    One forward pass; each further block leaves an earlier one where that costs least.
 
     Args:
         pairs_N2: [N, 2] soft values.
         known_N: [N], 0 or 1 where a bit is known, -1 where not.
-        paths: how many, L.
 
-    Returns:
-        [L, N] bits.
+    Yields:
+        [N] bits.
     """
-    before, signs, inputs = _trellis()
-    gains = (pairs_N2 @ signs).reshape(-1, _STATES, 2).astype(np.int64)
-    gains[(known_N[:, None] >= 0) & (known_N[:, None] != inputs)] -= _IMPOSSIBLE
-    metrics = np.full((_STATES, paths), -(_IMPOSSIBLE << 16), np.int64)
-    metrics[0, 0] = 0
-    choices = np.empty((len(gains), _STATES, paths), np.int16)
-    for step, gain in enumerate(gains):
-        options = (metrics[before] + gain[:, :, None]).reshape(_STATES, -1)
-        choices[step] = (-options).argsort(1, kind="stable")[:, :paths]
-        metrics = np.take_along_axis(options, choices[step].astype(np.int64), 1)
-    return _trace(choices)
+    choices, margins = _forward(pairs_N2, known_N)
+    order = count()
+    leaves = [(0, next(order), len(choices), 0, np.zeros(len(choices), np.uint8))]
+    while leaves:
+        cost, _, step, state, bits = heappop(leaves)
+        bits = bits.copy()
+        while step:
+            step -= 1
+            bits[step] = state >> TAIL_BITS - 1
+            before = state << 1 & _STATES - 1
+            choice, margin = int(choices[step, state]), int(margins[step, state])
+            if margin < _IMPOSSIBLE // 2:
+                leaf = (cost + margin, next(order), step, before | 1 - choice, bits)
+                heappush(leaves, leaf)
+            state = before | choice
+        yield bits
 
 
-def _trace(choices: npt.NDArray[np.int16]) -> BitArray:
-    """Follow the choices [N, states, L] back from state zero."""
-    steps, _, paths = choices.shape
-    states, ranks = np.zeros(paths, np.int64), np.arange(paths)
-    blocks = np.empty((paths, steps), np.uint8)
-    for step in range(steps - 1, -1, -1):
-        blocks[:, step] = states >> TAIL_BITS - 1
-        branches, ranks = np.divmod(choices[step, states, ranks], paths)
-        states = (states << 1 & _STATES - 1) | branches
-    return blocks
+def _forward(pairs_N2: SoftArray, known_N: IntArray) -> tuple[BitArray, SoftArray]:
+    """Per step and state: which of its two states before is likelier, and by how much."""
+    steps = len(pairs_N2)
+    gains = (pairs_N2 @ _signs()).reshape(steps, 2, _STATES // 2, 2)
+    is_known = np.flatnonzero(known_N >= 0)
+    gains[is_known, 1 - known_N[is_known]] -= _IMPOSSIBLE
+    leads = np.empty((steps, 2, _STATES // 2), np.int32)
+    metrics = np.full(_STATES, -_IMPOSSIBLE << 8, np.int32)
+    metrics[0] = 0
+    options = np.empty(gains.shape[1:], np.int32)
+    for step in range(steps):
+        np.add(metrics.reshape(-1, 2), gains[step], out=options)
+        np.subtract(options[..., 1], options[..., 0], out=leads[step])
+        np.maximum(options[..., 0], options[..., 1], out=metrics.reshape(2, -1))
+    leads_NS = leads.reshape(steps, _STATES)
+    return (leads_NS > 0).astype(np.uint8), np.abs(leads_NS)
 
 
 @cache
-def _trellis() -> tuple[IntArray, SoftArray, IntArray]:
-    """Per state: its two states before, [2, states * 2] signs of coded bits, its input bit."""
-    states = np.arange(_STATES)
-    before = (states << 1 & _STATES - 1)[:, None] | np.arange(2)
-    inputs = states >> TAIL_BITS - 1
-    registers = inputs[:, None] << TAIL_BITS | before
-    ones = [[(int(r) & g).bit_count() & 1 for r in registers.reshape(-1)] for g in _GENERATORS]
-    return before, 2 * np.array(ones, np.int32) - 1, inputs
+def _signs() -> SoftArray:
+    """[2, inputs * states / 2 * 2] sign of each coded bit on each branch into each state."""
+    registers = range(2 * _STATES)
+    ones = [[(register & g).bit_count() & 1 for register in registers] for g in _GENERATORS]
+    return 2 * np.array(ones, np.int32) - 1

@@ -82,9 +82,9 @@ class FramesReceived:
     stream_tag: int
     sequence: int
     """Number of the superframe, extended to 32 bits; rises by one from event to event."""
-    codes_FK: IntArray  # noqa: N815
+    codes_FK: IntArray
     """[F, K] int64; 2**bits_per_code where a layer did not arrive."""
-    valid_layers_F: IntArray  # noqa: N815
+    valid_layers_F: IntArray
     """[F] int64, layers that arrived of each frame; 0 = lost, conceal it."""
 
 

@@ -4,23 +4,39 @@ Knows profiles, no packets.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.profile import StreamProfile, profile_for
+from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
 
 USABLE_SHARE = 0.95
 """Share of a wire's rate that is used: clocks of two ends differ and buffers hide it."""
 _SERIAL_JITTER_MS = 40
 
 
+class Framing(StrEnum):
+    """How superframes go on the wire."""
+
+    PACKET = "P"
+    """Stuffed packets, for pipes that are nearly free of errors."""
+    RAW = "R"
+    """Frames with their own error correction, for noisy pipes."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mode:
     """One row of the table of modes."""
 
-    name: str
-    """P for packet framing and the codec's bits per second, as in P3000."""
+    framing: Framing
+    """Packets or raw frames."""
     profile: StreamProfile
     """How such a stream is packed."""
+
+    @property
+    def name(self) -> str:
+        """Framing and the codec's bits per second, as in P3000."""
+        return f"{self.framing}{self.profile.codec_bitrate_bps:.0f}"
 
     @property
     def mouth_to_ear_ms(self) -> int:
@@ -28,16 +44,27 @@ class Mode:
         frame_ms = round(self.profile.frame_duration_us / 1000)
         return 2 * self.profile.superframe_ms + _SERIAL_JITTER_MS + frame_ms
 
+    def needed_bps(self, *, red: bool = False) -> float:
+        """Bits per second on the wire, HELLOs included; RED is for packets only."""
+        if self.framing is Framing.RAW:
+            form = RawFormat(self.profile)
+            return form.gross_bitrate_bps() + form.hello_bitrate_bps()
+        return self.profile.gross_bitrate_bps(red=red) + self.profile.hello_bitrate_bps()
 
-def modes(layers: int = 12, bits_per_code: int = 10, frame_rate_hz: float = 50.0) -> list[Mode]:
+
+def modes(
+    layers: int = 12,
+    bits_per_code: int = 10,
+    frame_rate_hz: float = 50.0,
+    *,
+    framing: Framing = Framing.PACKET,
+) -> list[Mode]:
     """Every mode of a codec, one per number of layers, lowest bitrate first."""
-    profiles = [profile_for(n, bits_per_code, frame_rate_hz) for n in range(1, layers + 1)]
-    return [Mode(name=mode_name(profile), profile=profile) for profile in profiles]
-
-
-def mode_name(profile: StreamProfile) -> str:
-    """Name of the mode of a profile, as in P3000."""
-    return f"P{profile.codec_bitrate_bps:.0f}"
+    make = raw_profile_for if framing is Framing.RAW else profile_for
+    return [
+        Mode(framing=framing, profile=make(n, bits_per_code, frame_rate_hz))
+        for n in range(1, layers + 1)
+    ]
 
 
 def line_rate_bps(baud: int, *, synchronous: bool = False) -> float:
@@ -51,13 +78,20 @@ def line_rate_bps(baud: int, *, synchronous: bool = False) -> float:
     return float(baud) if synchronous else baud * 8 / 10
 
 
-def needed_bps(profile: StreamProfile, *, red: bool = False) -> float:
+def needed_bps(
+    profile: StreamProfile, *, red: bool = False, framing: Framing = Framing.PACKET
+) -> float:
     """Bits per second that a stream puts on the wire, packets and HELLOs together."""
-    return profile.gross_bitrate_bps(red=red) + profile.hello_bitrate_bps()
+    return Mode(framing=framing, profile=profile).needed_bps(red=red)
 
 
 def refusal(
-    profile: StreamProfile, baud: int, *, synchronous: bool = False, red: bool = False
+    profile: StreamProfile,
+    baud: int,
+    *,
+    synchronous: bool = False,
+    red: bool = False,
+    framing: Framing = Framing.PACKET,
 ) -> str | None:
     """Why a stream cannot go over this wire and what could; None if it fits.
 
@@ -65,20 +99,21 @@ def refusal(
     'P6000 needs 6677 bit/s, 4800 baud 8N1 carries 3648; 3000 bit/s would fit'
     """
     carried_bps = USABLE_SHARE * line_rate_bps(baud, synchronous=synchronous)
-    needed = needed_bps(profile, red=red)
-    if needed <= carried_bps:
+    mode = Mode(framing=framing, profile=profile)
+    if mode.needed_bps(red=red) <= carried_bps:
         return None
     line = "synchronous" if synchronous else "8N1"
     return (
-        f"{mode_name(profile)} needs {needed:.0f} bit/s, {baud} baud {line} carries"
-        f" {carried_bps:.0f}; {_advice(profile, carried_bps, red=red)}"
+        f"{mode.name} needs {mode.needed_bps(red=red):.0f} bit/s, {baud} baud {line} carries"
+        f" {carried_bps:.0f}; {_advice(mode, carried_bps, red=red)}"
     )
 
 
-def _advice(profile: StreamProfile, carried_bps: float, *, red: bool) -> str:
-    for mode in reversed(modes(profile.layers, profile.bits_per_code, profile.frame_rate_hz)):
-        if needed_bps(mode.profile, red=red) <= carried_bps:
-            return f"{mode.profile.codec_bitrate_bps:.0f} bit/s would fit"
+def _advice(mode: Mode, carried_bps: float, *, red: bool) -> str:
+    codec = (mode.profile.layers, mode.profile.bits_per_code, mode.profile.frame_rate_hz)
+    for smaller in reversed(modes(*codec, framing=mode.framing)):
+        if smaller.needed_bps(red=red) <= carried_bps:
+            return f"{smaller.profile.codec_bitrate_bps:.0f} bit/s would fit"
     return "nothing would fit, use a faster line"
 
 

@@ -4,7 +4,7 @@ Knows the layout of design sizes only, no bytes and no state. Legend: F code fra
 superframe, K layers. Times are nominal, to 10 ms: the codec's own clock paces the audio.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from cobs import cobs
 
@@ -18,9 +18,21 @@ HELLO_BODY_BYTES = 28
 PROFILE_IN_HELLO = 0xFF
 """Profile id that says: the HELLO of this stream describes it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A default superframe duration, for codecs up to some bitrate."""
+
+    superframe_ms: int
+    _: KW_ONLY
+    up_to_bps: float = float("inf")
+    groups: int = 1
+    """Equal parts the superframe must have, in whole code frames."""
+
+
 _BASE_BITRATE_BPS = 1000
-_SUPERFRAME_MS_UP_TO_BPS = ((480, 1500), (240, 4000), (120, float("inf")))
-_HELLO_INTERVAL_S_UP_TO_BPS = ((5.0, 2400), (2.0, float("inf")))
+_SLOW_BPS = 2400
+_DURATIONS = (Duration(480, up_to_bps=1500), Duration(240, up_to_bps=4000), Duration(120))
 _LIMITS = {
     "layers": (1, 32),
     "base_layers": (1, 8),
@@ -98,7 +110,7 @@ class StreamProfile:
     @property
     def hello_interval_s(self) -> float:
         """Seconds between two HELLOs while voice is sent."""
-        return _first_up_to(_HELLO_INTERVAL_S_UP_TO_BPS, self.codec_bitrate_bps)
+        return 5.0 if self.codec_bitrate_bps <= _SLOW_BPS else 2.0
 
     def enhancement_bytes(self, layers: int) -> int:
         """Bytes of the enhancement class when `layers` layers are sent in all."""
@@ -120,7 +132,7 @@ class StreamProfile:
 
 
 def profile_for(layers: int, bits_per_code: int, frame_rate_hz: float) -> StreamProfile:
-    """The default profile of a codec: superframes shorten as the bitrate grows.
+    """The default packet profile of a codec: superframes shorten as the bitrate grows.
 
     480 ms up to 1.5 kbit/s, 240 ms up to 4 kbit/s, 120 ms above; the base class is about
     1 kbit/s.
@@ -128,9 +140,24 @@ def profile_for(layers: int, bits_per_code: int, frame_rate_hz: float) -> Stream
     Raises:
         LocalLinkError: no packet can hold such a stream.
     """
+    return default_profile(layers, bits_per_code, frame_rate_hz, _DURATIONS)
+
+
+def default_profile(
+    layers: int,
+    bits_per_code: int,
+    frame_rate_hz: float,
+    durations: tuple[Duration, ...],
+) -> StreamProfile:
+    """A profile with the superframe duration of its bitrate, in whole code frames.
+
+    Raises:
+        LocalLinkError: no packet can hold such a stream.
+    """
     layer_bps = bits_per_code * frame_rate_hz
-    wanted_ms = _first_up_to(_SUPERFRAME_MS_UP_TO_BPS, layers * layer_bps)
-    frames = max(1, round(wanted_ms / 1000 * frame_rate_hz))
+    wanted = next(d for d in durations if layers * layer_bps <= d.up_to_bps)
+    groups = wanted.groups
+    frames = groups * max(1, round(wanted.superframe_ms / 1000 * frame_rate_hz / groups))
     return StreamProfile(
         layers=layers,
         base_layers=min(layers, 8, max(1, round(_BASE_BITRATE_BPS / layer_bps))),
@@ -152,10 +179,6 @@ def profile_id(profile: StreamProfile) -> int:
 
 def _bytes_of(bits: int) -> int:
     return (bits + 7) // 8
-
-
-def _first_up_to(table: tuple[tuple[float, float], ...], value: float) -> float:
-    return next(answer for answer, limit in table if value <= limit)
 
 
 PROFILES = {layers: profile_for(layers, 10, 50.0) for layers in range(1, 13)}

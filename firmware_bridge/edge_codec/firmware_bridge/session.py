@@ -60,6 +60,12 @@ class Session:
         else:
             stream.on_voice(sequence, voice, now_s=now_s)
 
+    def on_lost(self, stream_tag: int, sequence: int, *, now_s: float) -> None:
+        """One superframe of somebody's voice that is known to be unreadable."""
+        stream = self._streams.get(stream_tag)
+        if stream is not None and not stream.is_over:
+            stream.on_lost(sequence, now_s=now_s)
+
     def on_end(self, stream_tag: int, sequence: int, hello: Hello, *, now_s: float) -> None:
         """Somebody is done; of a stream that was not heard there is nothing to end."""
         self._stats.end_received += 1

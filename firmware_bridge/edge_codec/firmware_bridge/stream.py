@@ -45,6 +45,7 @@ class Stream:
         self._tag = stream_tag
         self._next = sequence
         self._end: int | None = None
+        self._lost_until = 0
         self._hold = hold_superframes
         self._events = events
         self._stats = stats
@@ -56,7 +57,7 @@ class Stream:
         """Start to count anew if the sender is far behind our count."""
         if self._extend(sequence) < self._next - _STEP_BACK_LIMIT:
             self._stats.voice_late += len(self._held)
-            self._next = sequence
+            self._next, self._lost_until = sequence, 0
             self._held.clear()
             self._earlier.clear()
             self._delivered.clear()
@@ -73,6 +74,11 @@ class Stream:
             if voice.earlier is not None and number - voice.distance >= self._next:
                 self._earlier[number - voice.distance] = voice.earlier
             self.advance(now_s=now_s)
+
+    def on_lost(self, sequence: int, *, now_s: float) -> None:
+        """Learn that this superframe was sent and cannot be read."""
+        self._lost_until = max(self._lost_until, self._extend(sequence) + 1)
+        self.advance(now_s=now_s)
 
     def on_end(self, sequence: int, *, now_s: float) -> None:
         """Learn the number behind the last superframe."""
@@ -108,7 +114,7 @@ class Stream:
 
     def _known_until(self) -> int:
         """The number behind the last superframe that is known to exist."""
-        return max([*self._held, (self._end or 0) - 1]) + 1
+        return max([self._end or 0, self._lost_until, *(number + 1 for number in self._held)])
 
     def _is_waiting(self, now_s: float) -> bool:
         if self._known_until() - 1 - self._next > self._hold:

@@ -18,9 +18,9 @@ from edge_codec.firmware_bridge.profile import StreamProfile
 class Superframe:
     """Codes of one superframe, as many layers of them as arrived."""
 
-    codes_FK: IntArray  # noqa: N815
+    codes_FK: IntArray
     """[F, K], 2**bits_per_code where a layer is missing."""
-    valid_layers_F: IntArray  # noqa: N815
+    valid_layers_F: IntArray
     """[F], layers that arrived of each frame."""
 
 

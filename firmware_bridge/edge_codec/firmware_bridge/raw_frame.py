@@ -1,0 +1,233 @@
+"""One R frame: sync marker, header, content; each protected as it deserves.
+
+Knows the bits of a frame, not which frame belongs to which stream. Legend: F code frames of one
+superframe, K layers, N bits of a block, G groups of the base class.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from fastcrc import crc8, crc16
+
+from edge_codec.firmware_bridge.bits import IntArray, pack_bits, unpack_bits
+from edge_codec.firmware_bridge.convolution import (
+    FULL,
+    PUNCTURED,
+    TAIL_BITS,
+    BitArray,
+    SoftArray,
+    coded_bits,
+    convolve,
+    disagreement,
+    iter_blocks,
+    unpuncture,
+)
+from edge_codec.firmware_bridge.errors import LinkError
+from edge_codec.firmware_bridge.golay import CODED_BITS, decode_golay, encode_golay
+from edge_codec.firmware_bridge.hello import Hello, pack_hello, unpack_hello
+from edge_codec.firmware_bridge.packet import VERSION, PacketType
+from edge_codec.firmware_bridge.profile import StreamProfile
+from edge_codec.firmware_bridge.raw_format import (
+    CRC_BITS,
+    GROUP_CRC_BITS,
+    HEADER_BITS,
+    HELLO_BITS,
+    SYNC_MARKER,
+    RawFormat,
+)
+from edge_codec.firmware_bridge.scramble import scramble, unscramble
+from edge_codec.firmware_bridge.voice import Superframe
+
+MAX_DISAGREEMENT = 0.1
+"""Share of contradicted bits beyond which a base block is no block: noise comes to 0.14."""
+
+_Check = Callable[[int, BitArray], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RawHeader:
+    """The first three bytes of a packet's header, without flags."""
+
+    type: PacketType
+    stream_tag: int
+    sequence: int
+
+    def pack(self) -> bytes:
+        """Three bytes: version and type, tag, sequence."""
+        return bytes([VERSION << 6 | self.type << 3, self.stream_tag, self.sequence & 0xFF])
+
+    def coded(self) -> int:
+        """The 48 bits of the two Golay codewords, as a number."""
+        value = int.from_bytes(self.pack(), "big")
+        return encode_golay(value >> 12) << CODED_BITS | encode_golay(value & 0xFFF)
+
+
+def decode_header(coded: int) -> RawHeader | None:
+    """The header nearest to 48 received bits; None if it is too far or means nothing."""
+    upper = decode_golay(coded >> CODED_BITS)
+    lower = decode_golay(coded & (1 << CODED_BITS) - 1)
+    if upper is None or lower is None:
+        return None
+    first, stream_tag, sequence = (upper << 12 | lower).to_bytes(3, "big")
+    if first & 0xC7 != VERSION << 6 or first >> 3 & 7 > PacketType.END:
+        return None
+    return RawHeader(PacketType(first >> 3 & 7), stream_tag, sequence)
+
+
+def pack_raw_voice(header: RawHeader, codes_FK: IntArray, form: RawFormat) -> bytes:
+    """The frame of one superframe.
+
+    Args:
+        header: of type VOICE.
+        codes_FK: [F, K] all layers.
+        form: sizes.
+    """
+    base_layers, bits_per_code = form.profile.base_layers, form.profile.bits_per_code
+    groups = [
+        _with_crc8(header, n, _bits_of(group_FK[:, :base_layers], bits_per_code))
+        for n, group_FK in enumerate(np.split(codes_FK, form.groups))
+    ]
+    content = convolve(_with_tail(groups), FULL)
+    if form.upper_bits:
+        upper = _with_crc16(header, _bits_of(codes_FK[:, base_layers:], bits_per_code))
+        content = np.concatenate([content, convolve(_with_tail([upper]), PUNCTURED)])
+    return _pack_frame(header, content, form)
+
+
+def pack_raw_hello(header: RawHeader, hello: Hello, form: RawFormat) -> bytes:
+    """The frame of a HELLO or END: its coded bits again and again until the frame is full."""
+    body = np.unpackbits(np.frombuffer(pack_hello(hello), np.uint8))
+    coded = convolve(_with_tail([_with_crc16(header, body)]), FULL)
+    return _pack_frame(header, np.resize(coded, form.content_bits), form)
+
+
+def open_body(body: bytes) -> tuple[int, SoftArray]:
+    """The 48 header bits as a number and soft values of the content behind them."""
+    bits = unscramble(np.unpackbits(np.frombuffer(body, np.uint8)))
+    header = int.from_bytes(np.packbits(bits[:HEADER_BITS]).tobytes(), "big")
+    return header, 2 * bits[HEADER_BITS:].astype(np.int32) - 1
+
+
+def decode_raw_voice(
+    header: RawHeader, soft: SoftArray, form: RawFormat, *, paths: int
+) -> Superframe | None:
+    """As many layers of each frame as survived; None if not one frame did."""
+    base_end = coded_bits(form.base_bits, FULL)
+    base_N2 = unpuncture(soft[:base_end], form.base_bits, FULL)
+    groups = _decode(base_N2, form.groups, lambda n, bits: _is_crc8(header, n, bits), paths)
+    if not any(group is not None for group in groups):
+        return None
+    upper = None
+    if form.upper_bits:
+        upper_end = base_end + coded_bits(form.upper_bits, PUNCTURED)
+        upper_N2 = unpuncture(soft[base_end:upper_end], form.upper_bits, PUNCTURED)
+        upper = _decode(upper_N2, 1, lambda _, bits: _is_crc16(header, bits), paths, limit=1)[0]
+    return _superframe(groups, upper, form)
+
+
+def decode_raw_hello(header: RawHeader, soft: SoftArray, *, paths: int) -> Hello | None:
+    """The HELLO of a frame; None if it did not survive or holds what is not allowed."""
+    repeated = np.zeros(coded_bits(HELLO_BITS, FULL), np.int32)
+    np.add.at(repeated, np.arange(len(soft)) % len(repeated), soft)
+    pairs_N2 = unpuncture(repeated, HELLO_BITS, FULL)
+    bits = _decode(pairs_N2, 1, lambda _, bits: _is_crc16(header, bits), paths)[0]
+    if bits is None:
+        return None
+    try:
+        return unpack_hello(np.packbits(bits[:-CRC_BITS]).tobytes())
+    except LinkError:
+        return None
+
+
+def _pack_frame(header: RawHeader, content: BitArray, form: RawFormat) -> bytes:
+    bits = np.zeros(HEADER_BITS + form.content_bits, np.uint8)
+    bits[:HEADER_BITS] = np.unpackbits(np.frombuffer(header.coded().to_bytes(6, "big"), np.uint8))
+    bits[HEADER_BITS : HEADER_BITS + len(content)] = content
+    return SYNC_MARKER + np.packbits(scramble(bits)).tobytes()
+
+
+def _decode(
+    pairs_N2: SoftArray, groups: int, check: _Check, paths: int, *, limit: float = MAX_DISAGREEMENT
+) -> list[BitArray | None]:
+    """Each group of a block, from the likeliest path in which its checksum is right."""
+    size = (len(pairs_N2) - TAIL_BITS) // groups
+    known_N = np.full(len(pairs_N2), -1)
+    known_N[-TAIL_BITS:] = 0
+    block = next(iter_blocks(pairs_N2, known_N))
+    found: list[BitArray | None] = [None] * groups
+    if disagreement(block, pairs_N2) > limit:
+        return found
+    _take(found, block, check)
+    if paths > 1 and any(group is None for group in found):
+        for n, group in enumerate(found):
+            if group is not None:
+                known_N[n * size : (n + 1) * size] = group
+        for block in islice(iter_blocks(pairs_N2, known_N), 1, paths):
+            _take(found, block, check)
+    return found
+
+
+def _take(found: list[BitArray | None], block: BitArray, check: _Check) -> None:
+    """Fill groups not found yet from a block, where its checksum is right."""
+    for n, bits in enumerate(np.split(block[:-TAIL_BITS], len(found))):
+        if found[n] is None and check(n, bits):
+            found[n] = bits
+
+
+def _superframe(
+    groups: list[BitArray | None], upper: BitArray | None, form: RawFormat
+) -> Superframe:
+    profile = form.profile
+    shape = (profile.frames_per_superframe, profile.layers)
+    codes_FK = np.full(shape, 1 << profile.bits_per_code, np.int64)
+    valid_layers_F = np.zeros(shape[0], np.int64)
+    if upper is not None:
+        codes_FK[:, profile.base_layers :] = _codes_of(upper[:-CRC_BITS], shape[0], profile)
+    for n, bits in enumerate(groups):
+        frames = slice(n * form.group_frames, (n + 1) * form.group_frames)
+        if bits is None:
+            codes_FK[frames] = 1 << profile.bits_per_code
+            continue
+        codes = _codes_of(bits[:-GROUP_CRC_BITS], form.group_frames, profile)
+        codes_FK[frames, : profile.base_layers] = codes
+        valid_layers_F[frames] = profile.base_layers if upper is None else profile.layers
+    return Superframe(codes_FK, valid_layers_F)
+
+
+def _bits_of(codes_FK: IntArray, bits_per_code: int) -> BitArray:
+    """Codes layer after layer, frame after frame."""
+    packed = pack_bits(codes_FK.T.reshape(-1), bits_per_code)
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=codes_FK.size * bits_per_code)
+
+
+def _codes_of(bits: BitArray, frames: int, profile: StreamProfile) -> IntArray:
+    """[frames, layers] inverse of `_bits_of`."""
+    count = len(bits) // profile.bits_per_code
+    packed = np.packbits(bits).tobytes()
+    return unpack_bits(packed, count, profile.bits_per_code).reshape(-1, frames).T
+
+
+def _with_tail(parts: list[BitArray]) -> BitArray:
+    return np.concatenate([*parts, np.zeros(TAIL_BITS, np.uint8)])
+
+
+def _with_crc8(header: RawHeader, group: int, bits: BitArray) -> BitArray:
+    """CRC-8/AUTOSAR of header, group number and bits, so it fits no other place."""
+    crc = crc8.autosar(header.pack() + bytes([group]) + np.packbits(bits).tobytes())
+    return np.concatenate([bits, np.unpackbits(np.array([crc], np.uint8))])
+
+
+def _with_crc16(header: RawHeader, bits: BitArray) -> BitArray:
+    """CRC-16/IBM-3740 of header and bits."""
+    crc = crc16.ibm_3740(header.pack() + np.packbits(bits).tobytes())
+    return np.concatenate([bits, np.unpackbits(np.array([crc >> 8, crc & 0xFF], np.uint8))])
+
+
+def _is_crc8(header: RawHeader, group: int, bits: BitArray) -> bool:
+    return np.array_equal(_with_crc8(header, group, bits[:-GROUP_CRC_BITS]), bits)
+
+
+def _is_crc16(header: RawHeader, bits: BitArray) -> bool:
+    return np.array_equal(_with_crc16(header, bits[:-CRC_BITS]), bits)
