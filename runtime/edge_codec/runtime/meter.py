@@ -6,11 +6,12 @@ passed in.
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-_BAR_WIDTH = 20
+_BAR_WIDTH = 12
 _BAR_FLOOR_DBFS = -60.0
 _ERASE_LINE = "\r\x1b[2K"
 
@@ -68,7 +69,7 @@ class Report:
             self._write_json("meter", {"level_dbfs": round(level_dbfs, 1), **fields})
         elif self._has_line:
             line = f"{self._name} {_bar(level_dbfs)} {level_dbfs:5.1f} dBFS  {text}"
-            self._people.write(_ERASE_LINE + line)
+            self._people.write(_ERASE_LINE + line[: shutil.get_terminal_size().columns - 1])
             self._people.flush()
 
     def _write_json(self, event: str, fields: dict[str, Any]) -> None:

@@ -33,10 +33,17 @@ def test_terminal_gets_a_live_line_five_times_a_second() -> None:
     now_s[0] = 0.21
     assert report.is_due()
     report.meter(-30.0, "lost 0")
-    assert "rx ##########.......... -30.0 dBFS  lost 0" in terminal.getvalue()
+    assert "rx ######...... -30.0 dBFS  lost 0" in terminal.getvalue()
 
 
-@pytest.mark.parametrize(("level_dbfs", "filled"), [(-120.0, 0), (-60.0, 0), (0.0, 20), (3.0, 20)])
+def test_live_line_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal = Terminal()
+    Report("rx", lambda: 0.0, terminal).meter(-30.0, "lost 0")
+    assert terminal.getvalue() == "\r\x1b[2Krx ######...... -30"
+
+
+@pytest.mark.parametrize(("level_dbfs", "filled"), [(-120.0, 0), (-60.0, 0), (0.0, 12), (3.0, 12)])
 def test_bar_stays_within_its_ends(level_dbfs: float, filled: int) -> None:
     terminal = Terminal()
     Report("tx", lambda: 0.0, terminal).meter(level_dbfs, "")

@@ -353,6 +353,15 @@ def test_bitrate_that_does_not_fit_is_refused_with_one_that_does(bundle: Bundle)
     assert assembly.choose_profile(bundle.spec, 3200, 9600).codec_bitrate_bps == 3000
 
 
+def test_pace_is_that_of_the_port(bundle: Bundle) -> None:
+    assert assembly.pace_of(LINE, None, fast=True) == 9600
+    assert assembly.pace_of(LINE, 4800, fast=False) == 4800
+    assert assembly.pace_of("udp://host:1", None, fast=False) is None
+    assert assembly.pace_of("-", None, fast=True) is None
+    with pytest.raises(ConfigError, match="give --baud with --fast"):
+        assembly.pace_of("udp://host:1", None, fast=True)
+
+
 def test_sender_without_pace_sends_at_once(bundle: Bundle) -> None:
     sender: Sender = assembly.make_sender(bundle, make_profile(bundle), "", None)
     sender.open(0.0)

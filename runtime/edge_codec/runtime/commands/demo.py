@@ -87,6 +87,7 @@ def _perform(args: argparse.Namespace, channel: "Channel") -> "Record":
     with closing(VirtualModem(args.baud, channel.send)) as modem, StopSignal() as stop:
         stage = Stage(modem, args.baud, args.out, report)
         tx, rx = stage.perform(tx_options, rx_options, args.seconds, clock, stop)
+    report.event("done", f"received speech is in {heard}")
     return make_record(sent, heard, tx.events, rx.events)
 
 

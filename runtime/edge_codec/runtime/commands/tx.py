@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from edge_codec.runtime.transceiver import StopSignal, SystemClock, Transmission, assembly
 
     clock, bundle = SystemClock(), load_bundle(args.model)
-    baud = assembly.pace_of(args.port, args.baud)
+    baud = assembly.pace_of(args.port, args.baud, fast=args.fast)
     profile = assembly.choose_profile(bundle.spec, args.bitrate, baud)
     sender = assembly.make_sender(bundle, profile, args.callsign, baud)
     report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")

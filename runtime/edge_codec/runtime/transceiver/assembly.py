@@ -39,8 +39,14 @@ DEFAULT_BAUD = 9600
 """What most serial radio modules come set to."""
 
 
-def pace_of(url: str, baud: int | None) -> int | None:
-    """The baud rate that paces what is sent: as asked for, 9600 for a line, else None."""
+def pace_of(url: str, baud: int | None, *, fast: bool) -> int | None:
+    """The baud rate that paces what is sent: as asked for, 9600 for a line, else None.
+
+    Raises:
+        ConfigError: neither a rate nor the audio would keep datagrams from flooding a network.
+    """
+    if fast and baud is None and url.startswith("udp://"):
+        raise ConfigError(f"{url} has no pace of its own: give --baud with --fast")
     return DEFAULT_BAUD if baud is None and is_line(url) else baud
 
 

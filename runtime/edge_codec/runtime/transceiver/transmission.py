@@ -57,10 +57,10 @@ class Transmission:
         self._sender.open(self._audible_s)
         while not self._is_over:
             now_s = clock.now_s()
-            self._take_samples(now_s, ends=stop.received is not None)
+            was_given = self._take_samples(now_s, ends=stop.received is not None)
             self._write_packets(now_s)
             self._show(now_s)
-            clock.wait([], self._wait_s(now_s))
+            clock.wait([], self._wait_s(now_s, at_once=self._fast and was_given))
         if self._failure:
             raise self._failure
 
@@ -82,10 +82,12 @@ class Transmission:
     def _is_over(self) -> bool:
         return self._is_ending and self._sender.is_idle and not self._unwritten
 
-    def _take_samples(self, now_s: float, *, ends: bool) -> None:
+    def _take_samples(self, now_s: float, *, ends: bool) -> bool:
+        """Send what the source gives; returns whether it gave any."""
         # Out of real time the line sets the pace: nothing new before all is sent.
         if self._is_ending or (self._fast and not self._sender.is_idle):
-            return
+            return False
+        samples_T = np.zeros(0, np.float32)
         try:
             samples_T = self._source.read(now_s)
             self._sender.push(samples_T, now_s)
@@ -95,6 +97,7 @@ class Transmission:
         if ends or self._source.is_finished or self._failure:
             self._is_ending = True
             self._sender.finish(now_s)
+        return len(samples_T) > 0
 
     def _look_at(self, samples_T: FloatArray, now_s: float) -> None:
         """Measure the level; say so once if there is nothing to hear."""
@@ -126,13 +129,11 @@ class Transmission:
                 " or flow control holds it; see docs/troubleshooting.md"
             )
 
-    def _wait_s(self, now_s: float) -> float:
-        if self._unwritten:
-            return TICK_S
+    def _wait_s(self, now_s: float, *, at_once: bool) -> float:
         wait_s = self._sender.wait_s(now_s)
-        if self._fast:
-            return wait_s or 0.0
-        return TICK_S if wait_s is None else min(wait_s, TICK_S)
+        if self._unwritten or wait_s is None:
+            return 0.0 if at_once and not self._unwritten else TICK_S
+        return min(wait_s, TICK_S)
 
     def _show(self, now_s: float) -> None:
         if self._report.is_due():
