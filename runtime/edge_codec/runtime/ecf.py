@@ -97,8 +97,9 @@ class EcfHeader:
         for name, (low, high) in _LIMITS.items():
             if not low <= (value := getattr(self, name)) <= high:
                 raise AudioError(f".ecf header: {name} must be {low} to {high}, got {value}")
-        if len(self.model_name.encode()) > MAX_NAME_BYTES:
-            raise AudioError(f".ecf header: the model's name exceeds {MAX_NAME_BYTES} bytes")
+        name = self.model_name
+        if len(name.encode()) > MAX_NAME_BYTES or not name.isprintable():
+            raise AudioError(f".ecf header: {name!r:.80} cannot be the name of a model")
         if self.block_bytes > MAX_PAYLOAD_BYTES:
             raise AudioError(f".ecf header: blocks of {self.block_bytes} bytes are too long")
 

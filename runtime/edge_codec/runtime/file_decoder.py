@@ -122,12 +122,16 @@ def _open_reader(file: BufferedIOBase, source: str) -> EcfReader:
 
 def _matching_bundle(bundle: Bundle | None, header: EcfHeader, source: str) -> Bundle:
     if bundle is None:
-        return load_bundle_by_hash(header.model_hash, header.model_name)
+        bundle = load_bundle_by_hash(header.model_hash, header.model_name)
     if bundle.model_hash != header.model_hash:
         raise BundleError(
             f"{source} was encoded with model {header.model_name!r} ({header.model_hash[:8]}), "
             f"not with {bundle.path} ({bundle.model_hash[:8]}); give the model it was encoded with"
         )
+    spec = bundle.spec
+    stated = (header.sample_rate_hz, header.hop_samples, header.bits_per_code)
+    if stated != (spec.sample_rate_hz, spec.hop_samples, spec.bits_per_code):
+        raise AudioError(f"{source} contradicts its model {header.model_name!r}; encode it again")
     return bundle
 
 

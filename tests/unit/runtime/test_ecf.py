@@ -219,11 +219,12 @@ WRONG = {
     "bits_per_code": 17,
     "source_rate_hz": 10**9,
     "model_name": "x" * 65,
+    "source_channels": 0,
     "frames_per_block": 5000,
 }
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG.items())
+@pytest.mark.parametrize(("name", "value"), [*WRONG.items(), ("model_name", "\x1b[2J")])
 def test_headers_that_cannot_be_are_refused(name, value):
     fields = {field: getattr(HEADER, field) for field in HEADER.__slots__}
     with pytest.raises(AudioError, match=r"\.ecf header"):

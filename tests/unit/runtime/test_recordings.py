@@ -1,11 +1,13 @@
 """Recordings to `.ecf` files and back, as `encode_file` and `decode_file` do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
 
 from edge_codec.runtime import decode_file, encode_file, load_bundle
-from edge_codec.runtime.ecf import EcfReader
+from edge_codec.runtime.ecf import EcfHeader, EcfReader, EcfWriter
 from edge_codec.runtime.errors import AudioError, BundleError, CodeRangeError
 from edge_codec.runtime.file_encoder import _ChannelsEncoder
 from support.recordings import make_recording, make_tones, snr_db
@@ -137,6 +139,23 @@ def test_only_the_model_it_was_encoded_with_decodes_a_file(tmp_path, encoded, mo
         decode_file(str(encoded), str(tmp_path / "o.wav"))
     make_bundle_copy(tmp_path / "right")
     assert decode_file(str(encoded), str(tmp_path / "o.wav")).duration_s == 10
+
+
+def test_a_header_that_contradicts_its_model_is_refused(tmp_path, bundle):
+    spec = replace(bundle.spec, sample_rate_hz=8000)
+    header = EcfHeader.for_codec(
+        spec,
+        channels=1,
+        layers=12,
+        model_name="stub",
+        model_hash=bundle.model_hash,
+        source_rate_hz=8000,
+        source_channels=1,
+    )
+    with (tmp_path / "odd.ecf").open("wb") as file:
+        EcfWriter(file, header).finish(length_samples=0, loudness_dbfs=-120)
+    with pytest.raises(AudioError, match="contradicts its model 'stub'"):
+        decode_file(str(tmp_path / "odd.ecf"), str(tmp_path / "o.wav"), bundle=bundle)
 
 
 def test_a_file_is_never_its_own_result(tmp_path, bundle, encoded):
