@@ -6,6 +6,8 @@ PARTS := training export runtime firmware_bridge benchmarks
 JOBS ?= 2
 # One thread per process: the codec's own default, and what the tests' timing assumes.
 export OMP_NUM_THREADS := 1
+# Field networks drop connections.
+export PIP_RETRIES ?= 10
 
 .PHONY: help demo setup test test-slow lint lint-types format check clean
 
