@@ -21,6 +21,7 @@ STEP_S = 0.004
 GRACE_S = 15.0
 """Processes may take this much longer than the speech lasts, loading the model included."""
 _RUN_COMMAND = "import sys; from edge_codec.runtime.cli import main; sys.exit(main())"
+_NOTHING_HEARD = {"level_dbfs": -120.0, "buffer_s": 0.0, "voice_lost": 0, "damaged": 0}
 
 Event = dict[str, Any]
 
@@ -156,12 +157,11 @@ class Stage:
         clock.wait([], STEP_S)
 
     def _show(self, tx: Actor, rx: Actor, elapsed_s: float, seconds: float) -> None:
-        sent, heard = tx.find("meter") or {}, rx.find("meter") or {}
+        sent = {"line_bps": 0, "queue_s": 0.0} | (tx.find("meter") or {})
+        heard = _NOTHING_HEARD | (rx.find("meter") or {})
         self._report.meter(
-            heard.get("level_dbfs", -120.0),
-            f"{elapsed_s:4.1f} of {seconds:.1f} s  queue {sent.get('queue_s', 0) * 1000:.0f} ms"
-            f"  buffer {heard.get('buffer_s', 0) * 1000:.0f} ms"
-            f"  lost {heard.get('voice_lost', 0)}  damaged {heard.get('damaged', 0)}",
-            tx=sent,
-            rx=heard,
+            heard["level_dbfs"],
+            f"{elapsed_s:4.1f}/{seconds:.1f} s  {sent['line_bps']} bit/s"
+            f"  queue {sent['queue_s'] * 1000:.0f} ms  buffer {heard['buffer_s'] * 1000:.0f} ms"
+            f"  lost {heard['voice_lost']}  damaged {heard['damaged']}",
         )

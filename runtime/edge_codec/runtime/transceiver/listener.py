@@ -125,6 +125,11 @@ class Listener:
         return self._current is not None
 
     @property
+    def bitrate_bps(self) -> float:
+        """Codec bits per second of the stream that plays; 0 when none does."""
+        return self._current.profile.codec_bitrate_bps if self._current else 0.0
+
+    @property
     def depth_s(self) -> float:
         """Audio in the playout buffer."""
         return self._current.playout.depth_s if self._current else 0.0

@@ -227,8 +227,9 @@ class Reception:
         level, self._level = self._level, LevelMeter()
         self._report.meter(
             level.dbfs,
-            f"buffer {listener.depth_s * 1000:.0f} ms  packets {stats.voice_received}"
+            f"{listener.bitrate_bps:.0f} bit/s  buffer {listener.depth_s * 1000:.0f} ms"
             f"  lost {stats.voice_lost}  damaged {self._damaged}",
+            bitrate_bps=listener.bitrate_bps,
             buffer_s=round(listener.depth_s, 3),
             voice_received=stats.voice_received,
             voice_lost=stats.voice_lost,

@@ -40,7 +40,7 @@ class Transmission:
         self._level = LevelMeter()
         self._unwritten = b""
         self._stuck_from_s: float | None = None
-        self._audible_s = math.inf
+        self._start_s = self._audible_s = math.inf
         self._has_hinted = False
         self._is_ending = False
         self._failure: AudioError | None = None
@@ -53,8 +53,8 @@ class Transmission:
             PortError: the port is gone, or takes nothing for `STUCK_S`.
             AudioError: the source failed; what it gave before is sent, and END.
         """
-        self._audible_s = clock.now_s()
-        self._sender.open(self._audible_s)
+        self._start_s = self._audible_s = clock.now_s()
+        self._sender.open(self._start_s)
         while not self._is_over:
             now_s = clock.now_s()
             was_given = self._take_samples(now_s, ends=stop.received is not None)
@@ -137,12 +137,14 @@ class Transmission:
 
     def _show(self, now_s: float) -> None:
         if self._report.is_due():
-            queue_s = self._sender.queue_s(now_s)
+            queue_s, dropped = self._sender.queue_s(now_s), self._sender.dropped_packets
+            line_bps = 8 * self._sent_bytes / max(now_s - self._start_s, 1.0)
             level, self._level = self._level, LevelMeter()
             self._report.meter(
                 level.dbfs,
-                f"queue {queue_s * 1000:.0f} ms  dropped {self._sender.dropped_packets}",
+                f"{line_bps:.0f} bit/s  queue {queue_s * 1000:.0f} ms  dropped {dropped}",
                 sent_bytes=self._sent_bytes,
+                line_bps=round(line_bps),
                 queue_s=round(queue_s, 3),
-                dropped_packets=self._sender.dropped_packets,
+                dropped_packets=dropped,
             )
