@@ -45,7 +45,10 @@ _SCHEMA: dict[str, Any] = {
         "*": (str, *_NUMBER),
     },
     "metrics": {"dataset": (str,), "by_bitrate": {"*": {"*": _NUMBER}}},
+    "parity": {"*": _NUMBER},
 }
+_OPTIONAL = {"parity"}
+"""Fields that may be missing: the exporter fills them in when the rest is there to be measured."""
 
 
 def canonical_json(manifest: Manifest) -> bytes:
@@ -120,7 +123,7 @@ def _check(value: object, schema: Any, where: str) -> None:
     if not isinstance(value, dict):
         raise BundleError(f"{where} must be an object, got {value!r:.60}")
     named = schema.keys() - {"*"}
-    if missing := sorted(named - value.keys()):
+    if missing := sorted(named - _OPTIONAL - value.keys()):
         raise BundleError(f"{where} lacks {', '.join(missing)}")
     for key, item in value.items():
         if key not in named and "*" not in schema:

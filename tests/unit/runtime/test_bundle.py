@@ -55,6 +55,14 @@ def test_missing_models_list_those_found(models):
         load_bundle(models)
 
 
+def test_what_the_exporter_compared_may_be_noted(tmp_path):
+    path = make_bundle_copy(tmp_path / "x", lambda m: m.update(parity={"codes_equal": 1}))
+    assert load_bundle(path).manifest["parity"] == {"codes_equal": 1}
+    path = make_bundle_copy(tmp_path / "y", lambda m: m.update(parity={"codes_equal": "all"}))
+    with pytest.raises(BundleError, match=r"parity\.codes_equal must be int or float"):
+        load_bundle(path)
+
+
 SPOILED = {
     "a newer version": (lambda m: m.update(format_version=2), "format 2, newer .* update edge"),
     "an older version": (lambda m: m.update(format_version=0), "format 0, older .* export"),
