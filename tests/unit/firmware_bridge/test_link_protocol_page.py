@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_codec.firmware_bridge import PROFILES, modes, needed_bps
+from edge_codec.firmware_bridge import PROFILES, Framing, RawFormat, modes, needed_bps
 from edge_codec.firmware_bridge.framing import stuff
 from edge_codec.firmware_bridge.profile import framed_bytes, profile_id
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "link" / "packets.json").read_text())
+RAW_GOLDEN = json.loads((ROOT / "tests" / "golden" / "link" / "raw_frames.json").read_text())
 EXAMPLES = re.findall(r"```(packet|wire) (\w+)\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -26,6 +27,20 @@ def test_examples_are_the_golden_packets(form: str, name: str, text: str) -> Non
     assert digits.replace(" ", "") == GOLDEN["packets"][name][form]
 
 
+def test_raw_example_is_the_golden_frame() -> None:
+    ((name, number, text),) = re.findall(r"```frame (\w+) (\d)\n(.*?)```", PAGE, re.DOTALL)
+    assert bytes.fromhex(text).hex() == RAW_GOLDEN["spurts"][name][int(number)]
+
+
+def test_raw_numbers_in_the_text() -> None:
+    assert f"0x5A7{RAW_GOLDEN['golay']['5a7'][3:].upper()}" in PAGE
+    assert f"gives 0x{RAW_GOLDEN['crc8'][b'123456789'.hex()].upper()}" in PAGE
+    assert f"n = 784: s = {RAW_GOLDEN['strides']['784']}" in PAGE
+    assert f"`{bytes.fromhex(RAW_GOLDEN['whitening'])[:8].hex(' ').upper()}`" in PAGE
+    for form in ("full", "punctured"):
+        assert f"`{RAW_GOLDEN['convolution'][form]}`" in PAGE
+
+
 def test_stuffing_table() -> None:
     rows = re.findall(r"^\| `([0-9A-F ]+)` \| `([0-9A-F ]+)` \|$", PAGE, re.MULTILINE)
     assert len(rows) == 3
@@ -33,9 +48,13 @@ def test_stuffing_table() -> None:
         assert stuff(bytes.fromhex(data)) == bytes.fromhex(stuffed)
 
 
+def table_between(mark: str) -> list[list[str]]:
+    table = PAGE.split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0]
+    return [line.strip("| ").split(" | ") for line in table.strip().splitlines()[2:]]
+
+
 def test_mode_table() -> None:
-    table = PAGE.split("<!-- modes -->")[1].split("<!-- /modes -->")[0]
-    rows = [line.strip("| ").split(" | ") for line in table.strip().splitlines()[2:]]
+    rows = table_between("modes")
     assert len(rows) == len(PROFILES)
     for row, mode in zip(rows, modes(), strict=True):
         profile = mode.profile
@@ -49,5 +68,22 @@ def test_mode_table() -> None:
             str(framed_bytes(profile.packet_bytes())),
             f"{profile.gross_bitrate_bps():.0f}",
             f"{needed_bps(profile):.0f}",
+            str(mode.mouth_to_ear_ms),
+        ]
+
+
+def test_raw_mode_table() -> None:
+    for row, mode in zip(table_between("raw modes"), modes(framing=Framing.RAW), strict=True):
+        profile, form = mode.profile, RawFormat(mode.profile)
+        assert row == [
+            mode.name,
+            str(profile.layers),
+            str(profile.base_layers),
+            str(profile.frames_per_superframe),
+            str(form.groups),
+            str(profile.superframe_ms),
+            str(form.frame_bytes),
+            f"{form.gross_bitrate_bps():.0f}",
+            f"{mode.needed_bps():.0f}",
             str(mode.mouth_to_ear_ms),
         ]
