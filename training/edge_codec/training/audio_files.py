@@ -19,6 +19,14 @@ AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 _BLOCK_SAMPLES = 1 << 18
 
 
+class _ForwardSound(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from start to end: soundfile's seek after each block misplaces MP3 audio."""
+
+    def seekable(self) -> bool:
+        """No."""
+        return False
+
+
 def find_audio(folder: Path) -> list[Path]:
     """Audio files anywhere below `folder`, sorted by path.
 
@@ -49,13 +57,15 @@ def iter_mono(source: Path | BinaryIO, rate_hz: int) -> Iterator[NDArray[np.floa
     """
     name = getattr(source, "name", source)
     try:
-        with soundfile.SoundFile(source) as file:
+        with _ForwardSound(source) as file:
             resampler = soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32")
-            for block in file.blocks(_BLOCK_SAMPLES, dtype="float32", always_2d=True):
+            length_samples = 0
+            while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+                length_samples += len(block)
                 if not np.isfinite(block).all():
                     raise AudioError(f"{name}: holds NaN or infinite samples; export it again")
                 yield resampler.resample_chunk(block.mean(axis=1))
-            if file.tell() == 0:
+            if length_samples == 0:
                 raise AudioError(f"{name}: holds no samples")
             yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
     except soundfile.LibsndfileError as error:
