@@ -20,7 +20,7 @@ from edge_codec.firmware_bridge.raw_frame import (
     decode_raw_voice,
     open_body,
 )
-from edge_codec.firmware_bridge.sync import MAX_PIECE_BYTES, Synchronizer
+from edge_codec.firmware_bridge.sync import MAX_PIECE_BYTES, Synchronizer, slip_guesses
 from edge_codec.firmware_bridge.voice import Voice
 
 MAX_PATHS = 32
@@ -65,15 +65,21 @@ class RawReceiver(EventFeed):
                 self._receive_body(body, now_s)
 
     def _receive_body(self, body: bytes, now_s: float) -> None:
-        coded, soft = open_body(body)
-        header = self._recognize(coded)
-        is_good = header is not None and self._receive_frame(header, soft, now_s)
+        is_locked = self._synchronizer.is_locked
+        guesses = [body, *slip_guesses(body)] if is_locked else [body]
+        is_good = any(self._receive_guess(guess, now_s) for guess in guesses)
         self._synchronizer.judge(is_good=is_good)
         if not is_good:
             self._report(DamageReason.CRC)
-            self._note_loss(header, now_s)
+            self._note_loss(self._recognize(open_body(body)[0]), now_s)
         elif self._expected is None:
             self._synchronizer.unlock()
+
+    def _receive_guess(self, body: bytes, now_s: float) -> bool:
+        """False if nothing of the frame survived."""
+        coded, soft = open_body(body)
+        header = self._recognize(coded)
+        return header is not None and self._receive_frame(header, soft, now_s)
 
     def _recognize(self, coded: int) -> RawHeader | None:
         """The likeliest header behind 48 received bits; None: it could be any."""
@@ -95,7 +101,6 @@ class RawReceiver(EventFeed):
         ]
 
     def _receive_frame(self, header: RawHeader, soft: SoftArray, now_s: float) -> bool:
-        """False if nothing of the frame survived."""
         if header.type is PacketType.VOICE:
             return self._receive_voice(header, soft, now_s)
         hello = decode_raw_hello(header, soft, paths=self._paths)
