@@ -9,10 +9,10 @@ export OMP_NUM_THREADS := 1
 # Field networks drop connections.
 export PIP_RETRIES ?= 10
 
-.PHONY: help demo setup test test-slow lint lint-types format check clean
+.PHONY: help demo setup test test-slow lint lint-types format cli-surface check clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(BASE)/.done  ## Send speech over a simulated 9600 baud radio, live (no torch needed)
 	$(BASE)/bin/edge-codec demo --ber 1e-4 --out out/demo
@@ -38,6 +38,9 @@ lint-types: $(DEV)/.done
 format: $(DEV)/.done  ## Let ruff mend what it can
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
+
+cli-surface: $(DEV)/.done  ## Write down commands and flags anew, after a change that is meant
+	PYTHONPATH=tests $(DEV)/bin/python -m support.cli_surface
 
 check: lint test test-slow  ## All of the above: what a change must pass
 
