@@ -4,8 +4,10 @@ Knows positions and times, nothing of codes, links or sound; the clock is passed
 A frame's position counts code frames since the stream's sequence number 0.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
+from heapq import nsmallest
 from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
@@ -18,7 +20,7 @@ STALL_S = 1.0
 CAPACITY_S = 3.0
 """A superframe further from the playing position than this starts playing anew."""
 ARRIVALS_REMEMBERED = 128
-"""The earliest of these arrivals is the reference; older ones would mix in clock drift."""
+"""The earliest of these is the reference; older ones would mix in clock drift."""
 SKIP_BEYOND_S = 0.06
 """Playing later than it should by more than this, a stream skips a frame now and then."""
 SKIP_INTERVAL_S = 1.0
@@ -158,12 +160,14 @@ class JitterBuffer(Generic[Frame]):
 
     def _play_next(self, played: list[Frame | None], due_s: float) -> None:
         self._due_s = due_s + self._frame_s
-        behind_s = due_s - self._position * self._frame_s - min(self._arrivals)
-        if behind_s < self._delay.delay_s - self._frame_s:
+        # One early arrival alone is no reason to hurry: the last superframe of a stream, filled
+        # up with silence, is sent before its time.
+        earliest_s, second_s = nsmallest(2, [*self._arrivals, math.inf])
+        waited_s = due_s - self._position * self._frame_s - self._delay.delay_s
+        if waited_s - earliest_s < -self._frame_s:
             played.append(None)
             return
-        may_skip = due_s - self._skipped_s >= SKIP_INTERVAL_S
-        if may_skip and behind_s > self._delay.delay_s + SKIP_BEYOND_S:
+        if waited_s - second_s > SKIP_BEYOND_S and due_s - self._skipped_s >= SKIP_INTERVAL_S:
             self._skipped_s = due_s
             self._frames.pop(self._position, None)
             self._position += 1

@@ -1,7 +1,7 @@
 """The sending half: samples in, packets out as fast as the line takes them.
 
 Joins the encoder with the link's transmitter; no I/O, no clock.
-Shapes: T samples.
+Shapes: T samples, F code frames, K codebooks.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_codec.firmware_bridge import StreamProfile, TokenBucket, Transmitter, cut_packet
-from edge_codec.runtime.codec import StreamEncoder
+from edge_codec.runtime.codec import IntArray, StreamEncoder
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -67,25 +67,22 @@ class Sender:
 
     def open(self, now_s: float) -> None:
         """Announce the stream, so that its HELLO is through before the first voice."""
-        layers = self._encoder.spec.layers
-        self._enqueue(
-            self._transmitter.send_frames(np.empty((0, layers), np.int64), now_s=now_s), now_s
-        )
+        nothing_FK = np.empty((0, self._encoder.spec.layers), np.int64)
+        self._enqueue(self._transmitter.send_frames(nothing_FK, now_s=now_s), now_s)
 
     def push(self, samples_T: FloatArray, now_s: float) -> None:
         """Encode [T] samples at the codec's rate and queue what became complete."""
         self._samples += len(samples_T)
-        codes_FK = self._encoder.push(samples_T)
-        self._enqueue(self._transmitter.send_frames(codes_FK, now_s=now_s), now_s)
+        self._send(self._encoder.push(samples_T), now_s)
 
     def finish(self, now_s: float) -> None:
         """Queue the rest, filled up with silence, and END."""
         spec = self._encoder.spec
         # The decoder lags: only with this much silence does the last sample come out.
-        self._push_silence(spec.delay_samples, now_s)
-        codes_FK = self._encoder.flush()
-        self._enqueue(self._transmitter.send_frames(codes_FK, now_s=now_s), now_s)
-        self._push_silence(self._transmitter.missing_frames * spec.hop_samples, now_s)
+        self._send(self._encoder.push(np.zeros(spec.delay_samples, np.float32)), now_s)
+        self._send(self._encoder.flush(), now_s)
+        missing_samples = self._transmitter.missing_frames * spec.hop_samples
+        self._send(self._encoder.push(np.zeros(missing_samples, np.float32)), now_s)
         self._enqueue(self._transmitter.finish(now_s=now_s), now_s)
 
     def wait_s(self, now_s: float) -> float | None:
@@ -113,9 +110,12 @@ class Sender:
         """Age of the oldest packet that waits."""
         return now_s - self._queue[0][0] if self._queue else 0.0
 
-    def _push_silence(self, samples: int, now_s: float) -> None:
-        codes_FK = self._encoder.push(np.zeros(samples, np.float32))
-        self._enqueue(self._transmitter.send_frames(codes_FK, now_s=now_s), now_s)
+    def _send(self, codes_FK: IntArray, now_s: float) -> None:
+        for codes_K in codes_FK:
+            packets = self._transmitter.send_frames(codes_K[None], now_s=now_s)
+            # A HELLO comes with the voice it is due before. Somebody waits for the voice, though:
+            # on a slow line a HELLO in front would take 0.3 s.
+            self._enqueue(packets[::-1], now_s)
 
     def _enqueue(self, packets: list[bytes], now_s: float) -> None:
         self._queue.extend((now_s, packet) for packet in packets)
