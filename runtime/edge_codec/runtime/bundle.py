@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edge_codec.runtime.errors import BundleError, ConfigError
 from edge_codec.runtime.manifest import (
+    BACKENDS,
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     Manifest,
@@ -49,29 +50,39 @@ class Bundle:
     manifest: Manifest
     """All of the manifest; treat as read-only."""
 
-    def precisions(self, backend: str = "onnx") -> list[str]:
-        """Numeric precisions there are graphs for, such as fp32 and int8."""
-        return sorted(self.manifest["graphs"].get(backend, {}))
+    @property
+    def backend(self) -> str:
+        """What its graphs are run with unless told otherwise: the first of `BACKENDS` it has."""
+        return next(name for name in BACKENDS if self.manifest["graphs"].get(name))
 
-    def best_precision(self, backend: str = "onnx") -> str:
+    def precisions(self, backend: str | None = None) -> list[str]:
+        """Numeric precisions there are graphs for, such as fp32 and int8."""
+        return sorted(self.manifest["graphs"].get(backend or self.backend, {}))
+
+    def best_precision(self, backend: str | None = None) -> str:
         """The precision to use unless told otherwise: int8 where the bundle ships it."""
         return "int8" if "int8" in self.precisions(backend) else "fp32"
 
-    def graph_path(self, role: str, precision: str = "fp32", backend: str = "onnx") -> Path:
-        """File of the `encoder` or `decoder` graph.
+    def graph_path(self, role: str, precision: str = "fp32", backend: str | None = None) -> Path:
+        """File of the `encoder` or `decoder` graph, or of another role the back end has.
 
         Raises:
             BundleError: the bundle has no such graph.
         """
         return self.path / str(self._graph(role, precision, backend)["file"])
 
-    def state_size(self, role: str, precision: str = "fp32", backend: str = "onnx") -> int:
-        """Floats of state that graph carries from call to call.
+    def state_size(self, role: str, precision: str = "fp32", backend: str | None = None) -> int:
+        """Floats of state that graph carries from call to call; 0 if it keeps its state itself.
 
         Raises:
             BundleError: the bundle has no such graph.
         """
-        return int(self._graph(role, precision, backend)["state_size"])
+        return int(self._graph(role, precision, backend).get("state_size", 0))
+
+    def graphs_bytes(self, precision: str) -> int:
+        """Size of all its graphs of one precision, together."""
+        graphs = self.manifest["graphs"][self.backend][precision]
+        return sum((self.path / graph["file"]).stat().st_size for graph in graphs.values())
 
     def golden_path(self) -> Path:
         """Audio file of the golden clip: 16-bit mono at the codec's rate."""
@@ -95,7 +106,8 @@ class Bundle:
             )
         return np.asarray(codes)
 
-    def _graph(self, role: str, precision: str, backend: str) -> dict[str, Any]:
+    def _graph(self, role: str, precision: str, backend: str | None) -> dict[str, Any]:
+        backend = backend or self.backend
         graphs = self.manifest["graphs"].get(backend, {})
         if precision not in graphs:
             have = ", ".join(self.precisions(backend)) or "none"

@@ -1,6 +1,6 @@
 """The codec as two streams: samples in, codes out; codes in, samples out.
 
-Owns the state that the graphs carry from call to call, so that any cutting of a stream into
+Keeps the state that the graphs carry from call to call, so that any cutting of a stream into
 chunks gives the same result. No files, no clock, no link.
 
 Shapes: T samples, F code frames, K codebooks (spec.layers).
@@ -167,7 +167,7 @@ class StreamDecoder:
 
 
 def open_graph(bundle: Bundle, role: str, *, threads: int = 1, precision: str = "auto") -> Graph:
-    """Load the `encoder` or `decoder` graph of a bundle.
+    """Load the `encoder` or `decoder` of a bundle.
 
     Args:
         bundle: where from.
@@ -177,17 +177,43 @@ def open_graph(bundle: Bundle, role: str, *, threads: int = 1, precision: str = 
 
     Raises:
         BundleError: the bundle has no such graph, or it cannot be loaded.
+        MissingExtraError: what runs it is not installed.
     """
-    with silenced_stderr():
-        from edge_codec.runtime.backends.onnx import OnnxGraph  # noqa: PLC0415  only when used
-
     if precision == "auto":
         precision = bundle.best_precision()
+    opener = {"onnx": _open_onnx, "tflite": _open_tflite, "lyra": _open_lyra}[bundle.backend]
+    with silenced_stderr():
+        return opener(bundle, role, precision, threads)
+
+
+def _open_onnx(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+    from edge_codec.runtime.backends.onnx import OnnxGraph  # noqa: PLC0415  only when used
+
     return OnnxGraph(
         bundle.graph_path(role, precision),
         state_size=bundle.state_size(role, precision),
         threads=threads,
     )
+
+
+def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+    from edge_codec.runtime.backends.tflite import TfliteGraph  # noqa: PLC0415  only when used
+
+    spec = bundle.spec
+    return TfliteGraph(
+        bundle.graph_path(role, precision),
+        x_shape=(1, spec.hop_samples) if role == "encoder" else (1, 1, spec.layers),
+        state_size=bundle.state_size(role, precision),
+        threads=threads,
+    )
+
+
+def _open_lyra(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+    from edge_codec.runtime.backends import lyra  # noqa: PLC0415  only when used
+
+    make = lyra.LyraEncoder if role == "encoder" else lyra.LyraDecoder
+    paths = (bundle.graph_path(name, precision) for name in (role, "quantizer"))
+    return make(*paths, threads=threads)
 
 
 def _is_whole(values: npt.NDArray[Any]) -> bool:

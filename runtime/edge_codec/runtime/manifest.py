@@ -19,12 +19,16 @@ MAX_MANIFEST_BYTES = 1 << 20
 MAX_STATE_SIZE = 1 << 24
 """Floats of state one graph may carry from call to call: 64 MiB."""
 
+BACKENDS = ("onnx", "tflite", "lyra")
+"""What graphs can be run with here; of those a bundle has, the first is used."""
+
 Manifest = dict[str, Any]
 
 _NUMBER = (int, float)
 _FILE = {"file": (str,), "sha256": (str,)}
 _GRAPH = _FILE | {"state_size": (int,)}
 _ROLES = {"encoder": _GRAPH, "decoder": _GRAPH}
+_LYRA_ROLES = {"encoder": _FILE, "decoder": _FILE, "quantizer": _FILE}
 
 # A tuple lists the types a value may have. A dict names the fields of an object: all of them must
 # be there, and no other unless "*" gives a schema for the rest.
@@ -33,7 +37,11 @@ _SCHEMA: dict[str, Any] = {
     "name": (str,),
     "codec": {"*": (int, list)},
     "conceals_loss": (bool,),
-    "graphs": {"onnx": {"fp32": _ROLES, "*": _ROLES}, "*": {"*": _ROLES}},
+    "graphs": {
+        "onnx": {"fp32": _ROLES, "*": _ROLES},
+        "lyra": {"int8": _LYRA_ROLES},
+        "*": {"*": _ROLES},
+    },
     "golden": {"audio": _FILE, "codes": _FILE},
     "provenance": {
         "licence": (str,),
@@ -47,8 +55,9 @@ _SCHEMA: dict[str, Any] = {
     "metrics": {"dataset": (str,), "by_bitrate": {"*": {"*": _NUMBER}}},
     "parity": {"*": _NUMBER},
 }
-_OPTIONAL = {"parity"}
-"""Fields that may be missing: the exporter fills them in when the rest is there to be measured."""
+_OPTIONAL = {"parity", "onnx", "lyra"}
+"""Fields that may be missing. The exporter fills in parity when the rest is there to be measured;
+one back end is enough."""
 
 
 def canonical_json(manifest: Manifest) -> bytes:
@@ -102,6 +111,10 @@ def check_manifest(manifest: object) -> None:
             f"reads; {'update edge-codec' if age == 'newer' else 'export the model again'}"
         )
     _check(manifest, _SCHEMA, "manifest")
+    if not any(manifest["graphs"].get(backend) for backend in BACKENDS):
+        raise BundleError(
+            f"the manifest has no graphs for {', '.join(BACKENDS)}; update edge-codec"
+        )
     for entry in iter_files(manifest):
         _check_file(entry)
 

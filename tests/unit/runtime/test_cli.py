@@ -185,7 +185,7 @@ def test_json_is_one_object_on_standard_output(folder, capsys):
 
 def test_info_lists_the_models(folder, capsys):
     assert cli.main(["info"]) == 0
-    assert "stub_bundle: " in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("stub_bundle  ")
 
 
 def test_strict_tells_damage_by_the_exit_code(folder, capsys):

@@ -5,21 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float32]
 
 _STDERR = 2
 
 
 class Graph(Protocol):
-    """One loaded graph of a bundle; the caller keeps the state."""
+    """One loaded graph of a bundle; the caller keeps the state.
 
-    zero_state: FloatArray
-    """State at the start of a stream, [1, S]."""
+    What a state is, is the graph's own business: a packed tensor [1, S] for our graphs. It is good
+    for one call, which may change it; go on with the one that the call gives.
+    """
 
-    def run(self, x: npt.NDArray[Any], state: FloatArray) -> tuple[npt.NDArray[Any], FloatArray]:
+    @property
+    def zero_state(self) -> Any:
+        """State at the start of a stream, one of its own for each time it is asked for."""
+
+    def run(self, x: npt.NDArray[Any], state: Any) -> tuple[npt.NDArray[Any], Any]:
         """Audio or codes with a batch axis of one, and the state, to the result and next state."""
         ...
 

@@ -23,11 +23,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("subject", nargs="?", metavar="MODEL|FILE.ecf", help="name or path")
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `info` and `models info` have in common."""
     parser.add_argument(
         "--check", action="store_true", help="also run the model on its golden clip on this machine"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,10 +45,33 @@ def run(args: argparse.Namespace) -> None:
         facts = inspection.describe_file(args.subject)
     else:
         facts = inspection.describe_model(args.subject, check=args.check)
-    print(json.dumps(facts) if args.json else "\n".join(_lines(facts)))
+    lines_for = table_of_models if args.subject is None else lines_of
+    print(json.dumps(facts) if args.json else "\n".join(lines_for(facts)))
 
 
-def _lines(facts: dict[str, Any], indent: str = "") -> Iterator[str]:
+def table_of_models(facts: dict[str, Any]) -> Iterator[str]:
+    """One line for each model of `inspection.list_models`, for people."""
+    models = facts["models"]
+    width = max((len(name) for name in models), default=0)
+    for name, model in models.items():
+        yield f"{name:{width}}  {_summary(model)}"
+    if not models:
+        yield "no models found; `edge-codec models import --help` says how to get one"
+
+
+def _summary(model: dict[str, Any]) -> str:
+    if "problem" in model:
+        return f"unusable: {model['problem']}"
+    rates = model["bitrates_bps"]
+    return (
+        f"{model['model_hash'][:8]}  {model['sample_rate_hz']} Hz"
+        f"  {rates['lowest']:g} to {rates['highest']:g} bit/s"
+        f"  {model['size_bytes'] / 1e6:.1f} MB  {model['path']}"
+    )
+
+
+def lines_of(facts: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Facts as indented lines, for people."""
     for key, value in facts.items():
         label = indent + key
         if not isinstance(value, dict):
@@ -53,4 +81,4 @@ def _lines(facts: dict[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{label}: {row or 'none'}"
         else:
             yield f"{label}:"
-            yield from _lines(value, indent + "  ")
+            yield from lines_of(value, indent + "  ")
