@@ -1,0 +1,168 @@
+"""Whether the forms of one codec agree: torch, float ONNX in calls of any length, and int8.
+
+Runs the bundle as it was written, through the runtime, so that what is measured is what ships.
+
+Shapes: T samples, F code frames, K layers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edge_codec.runtime.bundle import Bundle
+from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
+from edge_codec.runtime.errors import ParityError
+from edge_codec.training.codec import FrameCodec
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+ODD_SAMPLES = 1_237
+"""A chunk of audio that never ends with a frame."""
+FRAMES_AT_ONCE = (1, 7)
+"""Frames in each call of the decoder, compared with calls as long as the runtime makes them."""
+
+LIMITS = {
+    "codes_equal": 0.999,
+    "samples_difference": 1e-4,
+    "chunked_codes_equal": 0.999,
+    "chunked_samples_difference": 1e-4,
+    "int8_first_layer_equal": 0.99,
+    "int8_codes_equal": 0.95,
+    "int8_snr_db": 30.0,
+}
+"""Fact of `Parity` -> what it may be at most (differences) or must be at least (the others)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parity:
+    """Agreement of all forms on some speech."""
+
+    codes_equal: float
+    """Share of the float graph's codes that are torch's."""
+    samples_difference: float
+    """Largest difference to torch's samples, same codes, some frames and layers missing."""
+    chunked_codes_equal: float
+    """Share of codes that stay the same in calls of other lengths; the worst length."""
+    chunked_samples_difference: float
+    """Largest difference of samples between calls of different lengths."""
+    int8_equal_by_layer: list[float] | None
+    """[K] share of the int8 graph's codes that are the float graph's, in 20 ms calls."""
+    int8_snr_db: float | None
+    """The int8 decoder's samples against the float one's, same codes, in 20 ms calls."""
+
+    def to_dict(self) -> dict[str, float]:
+        """Facts for the manifest, rounded so that equal graphs give equal manifests everywhere."""
+        facts = asdict(self)
+        by_layer = facts.pop("int8_equal_by_layer")
+        if by_layer is not None:
+            facts["int8_first_layer_equal"] = by_layer[0]
+            facts["int8_codes_equal"] = np.mean(by_layer)
+        return {name: float(f"{v:.3g}") for name, v in facts.items() if v is not None}
+
+
+def measure_parity(codec: FrameCodec, bundle: Bundle, speech_T: FloatArray) -> Parity:
+    """Compare all forms on `speech_T`, whole frames at the codec's rate."""
+    encoder = StreamEncoder(bundle, precision="fp32")
+    decoder = StreamDecoder(bundle, precision="fp32")
+    codes_FK = encode(encoder, speech_T, len(speech_T))
+    holed_FK = with_holes(codes_FK, codec.spec.codebook_size, lost=bundle.conceals_loss)
+    samples_T = decode(decoder, holed_FK, len(holed_FK))
+    chunks = (codec.spec.hop_samples, ODD_SAMPLES)
+    other_codes = [encode(encoder, speech_T, chunk) for chunk in chunks]
+    other_samples = [decode(decoder, holed_FK, frames) for frames in FRAMES_AT_ONCE]
+    by_layer, snr_db = measure_int8(bundle, speech_T)
+    return Parity(
+        codes_equal=share_equal(codes_FK, torch_codes(codec, speech_T)),
+        samples_difference=difference(samples_T, torch_samples(codec, holed_FK)),
+        chunked_codes_equal=min(share_equal(codes_FK, other) for other in other_codes),
+        chunked_samples_difference=max(difference(samples_T, other) for other in other_samples),
+        int8_equal_by_layer=by_layer,
+        int8_snr_db=snr_db,
+    )
+
+
+def measure_int8(
+    bundle: Bundle, speech_T: FloatArray
+) -> tuple[list[float], float] | tuple[None, None]:
+    """Share of equal codes of each layer and signal-to-noise ratio of int8 against float graphs."""
+    if "int8" not in bundle.precisions():
+        return None, None
+    precisions = ("fp32", "int8")
+    encoders = (StreamEncoder(bundle, precision=precision) for precision in precisions)
+    codes_FK, int8_codes_FK = (
+        encode(encoder, speech_T, bundle.spec.hop_samples) for encoder in encoders
+    )
+    decoders = (StreamDecoder(bundle, precision=precision) for precision in precisions)
+    samples_T, int8_samples_T = (decode(decoder, codes_FK, 1) for decoder in decoders)
+    noise = float(np.square(int8_samples_T - samples_T).mean())
+    signal = float(np.square(samples_T).mean())
+    by_layer = (codes_FK == int8_codes_FK).mean(axis=0).tolist()
+    return by_layer, 10 * float(np.log10((signal + 1e-12) / (noise + 1e-12)))
+
+
+def check_parity(parity: Parity, limits: Mapping[str, float] = LIMITS) -> None:
+    """Raise unless every limit is kept.
+
+    Raises:
+        ParityError: names each that is not.
+    """
+    failed = [
+        f"{name} is {value:g}, limit {limits[name]:g}"
+        for name, value in parity.to_dict().items()
+        if not (value <= limits[name] if name.endswith("difference") else value >= limits[name])
+    ]
+    if failed:
+        raise ParityError(
+            f"the graphs are not the trained codec: {'; '.join(failed)}; nothing was written. "
+            "If only int8 is named, --precision fp32 leaves it out"
+        )
+
+
+def with_holes(codes_FK: IntArray, codebook_size: int, *, lost: bool) -> IntArray:
+    """`codes_FK` with layers of some frames, and all of others if `lost`, marked as not sent."""
+    layers = codes_FK.shape[1]
+    pattern = [layers, (layers + 1) // 2, layers, 1] + [0, layers, 0, 0] * lost
+    kept_F = np.resize(pattern, len(codes_FK))
+    return np.where(np.arange(layers) < kept_F[:, None], codes_FK, codebook_size)
+
+
+def encode(encoder: StreamEncoder, samples_T: FloatArray, chunk: int) -> IntArray:
+    """Codes [F, K] of a whole stream, pushed `chunk` samples at a time."""
+    encoder.reset()
+    starts = range(0, len(samples_T), chunk)
+    return np.concatenate([encoder.push(samples_T[start : start + chunk]) for start in starts])
+
+
+def decode(decoder: StreamDecoder, codes_FK: IntArray, frames: int) -> FloatArray:
+    """Samples [T] of a whole stream, pushed `frames` frames at a time."""
+    decoder.reset()
+    starts = range(0, len(codes_FK), frames)
+    return np.concatenate([decoder.push(codes_FK[start : start + frames]) for start in starts])
+
+
+@torch.no_grad()
+def torch_codes(codec: FrameCodec, samples_T: FloatArray) -> IntArray:
+    """Codes [F, K] by the trained net itself, all samples at once."""
+    codes_1FK, _ = codec.encode_step(torch.from_numpy(samples_T)[None], codec.encoder.zero_state())
+    return codes_1FK[0].numpy()
+
+
+@torch.no_grad()
+def torch_samples(codec: FrameCodec, codes_FK: IntArray) -> FloatArray:
+    """Samples [T] by the trained net itself, all codes at once."""
+    samples_1T, _ = codec.decode_step(torch.from_numpy(codes_FK)[None], codec.decoder.zero_state())
+    return samples_1T[0].numpy()
+
+
+def share_equal(codes_FK: IntArray, others_FK: IntArray) -> float:
+    """Share of codes that are equal, 0 to 1."""
+    return float((codes_FK == others_FK).mean())
+
+
+def difference(samples_T: FloatArray, others_T: FloatArray) -> float:
+    """Largest absolute difference."""
+    return float(np.abs(samples_T - others_T).max())
