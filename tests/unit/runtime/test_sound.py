@@ -77,8 +77,10 @@ def test_pipe_is_not_read_ahead_of_time() -> None:
 
 def test_recording_is_a_whole_file_after_every_write(tmp_path: Path) -> None:
     path = tmp_path / "heard.wav"
+    path.write_text("an older recording")
     sink = WavSink(path, RATE_HZ)
-    assert soundfile.info(path).frames == 0
+    sink.write(ramp(0))
+    assert path.read_text() == "an older recording"  # until there is something to replace it
     for count in (320, 640):
         sink.write(ramp(320))
         samples, rate_hz = soundfile.read(path, dtype="float32")
@@ -117,7 +119,7 @@ def test_recording_that_would_outgrow_its_header_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("heard.mp3", "name it .wav"), ("no/such/folder.wav", "No such file")]
+    ("name", "message"), [("heard.mp3", "name it .wav"), ("no/such/folder.wav", "check the name")]
 )
 def test_recording_that_cannot_be_made_is_one_clear_line(
     tmp_path: Path, name: str, message: str

@@ -6,6 +6,7 @@ Every sink takes mono float32 [T] at the codec's rate. Knows no codec and no por
 import os
 import select
 import struct
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
@@ -41,21 +42,19 @@ class WavSink:
     """A 16-bit mono WAV file; after every write the file on disk is whole and valid."""
 
     def __init__(self, path: Path, sample_rate_hz: int) -> None:
-        """Create or replace the file.
+        """Check that the file can be made; it is made, or replaced, when samples come.
 
         Raises:
-            AudioError: it cannot be created, or has another suffix.
+            AudioError: it cannot be made, or has another suffix.
         """
         if path.suffix.lower() != ".wav":
             raise AudioError(f"{path}: only WAV can be written as it arrives; name it .wav")
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise AudioError(f"cannot write {path}: check the name, the folder and its rights")
         self._path = path
         self._rate_hz = sample_rate_hz
         self._data_bytes = 0
-        try:
-            self._file = path.open("wb", buffering=0)
-        except OSError as error:
-            raise self._failed(error) from error
-        self._store(b"")
+        self._file: FileIO | None = None
 
     def write(self, samples_T: FloatArray) -> None:
         """Append samples."""
@@ -64,20 +63,26 @@ class WavSink:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def _store(self, data: bytes) -> None:
         # Samples first, then the header that counts them: a kill between the two costs one write.
         try:
             if self._data_bytes + len(data) > WAV_MAX_BYTES:
                 raise OSError("a WAV file holds 4 GiB at most")
+            self._file = self._file or self._path.open("wb", buffering=0)
             written = os.pwrite(self._file.fileno(), data, _HEADER.size + self._data_bytes)
             self._data_bytes += written // _SAMPLE_BYTES * _SAMPLE_BYTES
             os.pwrite(self._file.fileno(), self._header(), 0)
             if written < len(data):
                 raise OSError("the disk is full")
         except OSError as error:
-            raise self._failed(error) from error
+            kept_s = self._data_bytes / _SAMPLE_BYTES / self._rate_hz
+            raise AudioError(
+                f"cannot write {self._path}: {error.strerror or error};"
+                f" {kept_s:.1f} s are kept in it"
+            ) from error
 
     def _header(self) -> bytes:
         byte_rate = self._rate_hz * _SAMPLE_BYTES
@@ -86,11 +91,6 @@ class WavSink:
             *(b"fmt ", 16, _PCM, _MONO, self._rate_hz, byte_rate, _SAMPLE_BYTES, 16),
             *(b"data", self._data_bytes),
         )
-
-    def _failed(self, error: OSError) -> AudioError:
-        kept_s = self._data_bytes / _SAMPLE_BYTES / self._rate_hz
-        reason = error.strerror or error
-        return AudioError(f"cannot write {self._path}: {reason}; {kept_s:.1f} s are kept in it")
 
 
 class PcmSink:
