@@ -16,7 +16,7 @@ GOLDEN = REPOSITORY / "tests" / "golden" / "cli_surface.txt"
 def render_surface() -> str:
     """One line per argument of every command, in the order of `--help`."""
     entry_points = read_project()["project"]["entry-points"]["edge_codec.commands"]
-    subparsers = argparse.ArgumentParser().add_subparsers()
+    subparsers = argparse.ArgumentParser(prog="edge-codec").add_subparsers()
     for target in entry_points.values():
         module, _, function = target.partition(":")
         getattr(import_module(module), function)(subparsers)
@@ -27,9 +27,13 @@ def render_surface() -> str:
 
 
 def _lines(parser: argparse.ArgumentParser) -> Iterator[str]:
-    command = parser.prog.split()[-1]
+    command = parser.prog.split(maxsplit=1)[-1]
     for action in parser._actions:
         if isinstance(action, argparse._HelpAction):
+            continue
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                yield from _lines(subparser)
             continue
         words = [command, *action.option_strings] if action.option_strings else [command]
         words += [str(action.metavar or action.dest)] if action.nargs != 0 else []
