@@ -74,7 +74,7 @@ def make_record(sent: Path, heard: Path, tx_events: list[Event], rx_events: list
         "line_bps": tx["sending"]["line_bps"],
         "sent_s": tx["sent"]["audio_s"],
         "played_s": rx["received"]["audio_s"],
-        "mouth_to_ear_ms": 1000 * (delay_s + lag / rate_hz),
+        "mouth_to_ear_ms": round(1000 * (delay_s + lag / rate_hz), 1),
         "tx_peak_mb": tx["sent"]["peak_rss_bytes"] / 1e6,
         "rx_peak_mb": rx["received"]["peak_rss_bytes"] / 1e6,
         "packets_sent": tx["sent"]["packets"],
