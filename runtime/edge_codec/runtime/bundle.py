@@ -162,7 +162,8 @@ def load_bundle_by_hash(wanted: str, name: str) -> Bundle:
 def iter_bundle_paths() -> Iterator[Path]:
     """Directories of the bundles that can be named without a path."""
     for root in _model_roots():
-        yield from sorted(manifest.parent for manifest in root.glob(f"*/{MANIFEST_NAME}"))
+        found = sorted(manifest.parent for manifest in root.glob(f"*/{MANIFEST_NAME}"))
+        yield from (path for path in found if not path.name.startswith("."))  # half-written ones
 
 
 def read_manifest(path: Path) -> Manifest:
