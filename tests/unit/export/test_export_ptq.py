@@ -1,0 +1,87 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from edge_codec.export import ptq
+from edge_codec.export.parity import decode, encode
+from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
+from edge_codec.runtime.errors import ParityError
+
+BLOCKS = 3
+
+
+def load(bundle, role, precision="int8"):
+    return onnx.load(bundle.graph_path(role, precision))
+
+
+@pytest.mark.parametrize(("role", "others"), [("encoder", 0), ("decoder", 3)])
+def test_chosen_products_are_integer(bundle, role, others):
+    assert ptq.count_integer_products(load(bundle, role)) == 2 * BLOCKS + others
+    assert ptq.count_integer_products(load(bundle, role, "fp32")) == 0
+
+
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_what_decides_accuracy_stays_float(bundle, codec, role):
+    floats = {
+        tuple(tensor.dims)
+        for tensor in load(bundle, role).graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT
+    }
+    hop, quantizer = codec.config.hop_samples, codec.quantizer
+    kept = {
+        "encoder": {(2 * hop, 2 * hop + 2), (3 * hop + 3, 16), (24, 12), (16, 4)},
+        "decoder": {(2 * hop + 2, 2 * hop), tuple(quantizer.decode_table().shape), (12, 12)},
+    }
+    assert kept[role] <= floats
+
+
+def test_weights_are_rounded_by_column():
+    rng = np.random.default_rng(0)
+    weight = (rng.normal(size=(64, 5)) * [1, 10, 0.1, 1e-3, 0]).astype(np.float32)
+    rounded, scale = ptq.round_weight(weight)
+    assert rounded.dtype == np.uint8
+    assert rounded.min() >= 1
+    restored = (rounded.astype(np.float32) - ptq.ZERO_POINT) * scale
+    assert (np.abs(restored - weight) <= scale / 2 + 1e-9).all()
+    assert not restored[:, 4].any()
+
+
+def test_products_that_do_not_fuse_are_an_error(bundle, monkeypatch):
+    monkeypatch.setattr(ptq, "FUSED", "AnOperationOfTomorrow")
+    with pytest.raises(ParityError, match="runs 0 of 6 int8 products as one operation"):
+        ptq.quantize(load(bundle, "encoder", "fp32"), "encoder")
+
+
+def test_a_graph_without_such_products_is_an_error(bundle):
+    model = load(bundle, "encoder", "fp32")
+    for node in model.graph.node:
+        node.name = ""
+    with pytest.raises(ParityError, match="0 of 0"):
+        ptq.quantize(model, "encoder")
+
+
+def test_quantizing_leaves_the_float_graph_alone(bundle):
+    model = load(bundle, "decoder", "fp32")
+    before = model.SerializeToString(deterministic=True)
+    ptq.quantize(model, "decoder")
+    assert model.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("chunk", [80, 81, 999, 4_000, 32_000])
+def test_int8_codes_hardly_depend_on_the_chunks(bundle, codes, speech, chunk):
+    chunk_codes = encode(StreamEncoder(bundle, precision="int8"), speech, chunk)
+    assert (chunk_codes == codes).mean() >= 0.99
+
+
+@pytest.mark.parametrize("frames", [1, 3, 25, 400])
+def test_int8_samples_hardly_depend_on_the_chunks(bundle, codes, frames):
+    samples = decode(StreamDecoder(bundle, precision="fp32"), codes, len(codes))
+    int8_samples = decode(StreamDecoder(bundle, precision="int8"), codes, frames)
+    noise, signal = np.square(int8_samples - samples).sum(), np.square(samples).sum()
+    assert noise < 1e-3 * signal
+
+
+def test_zero_point_is_one_scalar(bundle):
+    (zero,) = (t for t in load(bundle, "encoder").graph.initializer if t.name == "zero_point")
+    assert numpy_helper.to_array(zero) == ptq.ZERO_POINT
