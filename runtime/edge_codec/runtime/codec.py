@@ -200,9 +200,13 @@ def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int) -> Gra
     from edge_codec.runtime.backends.tflite import TfliteGraph  # noqa: PLC0415  only when used
 
     spec = bundle.spec
+    audio = {"audio": f"float32 [1, {spec.hop_samples}]"}
+    codes = {"codes": f"int32 [1, 1, {spec.layers}]"}
+    takes, gives = (audio, codes) if role == "encoder" else (codes, audio)
     return TfliteGraph(
         bundle.graph_path(role, precision),
-        x_shape=(1, spec.hop_samples) if role == "encoder" else (1, 1, spec.layers),
+        takes=takes,
+        gives=gives,
         state_size=bundle.state_size(role, precision),
         threads=threads,
     )

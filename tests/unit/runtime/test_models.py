@@ -25,8 +25,9 @@ LYRA_VARIABLE = "EDGE_CODEC_LYRA"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder to work in, with the stub model."""
+    """A folder to work in, with the stub model and none of those that are shipped."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("edge_codec.runtime.bundle._model_roots", lambda: [tmp_path / "models"])
     monkeypatch.setenv("EDGE_CODEC_MODELS", str(tmp_path / "models"))
     make_bundle_copy(tmp_path / "models" / "mine")
     return tmp_path

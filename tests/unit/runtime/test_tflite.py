@@ -59,26 +59,40 @@ def test_chunks_do_not_matter(bundle, size):
     assert (np.concatenate(pieces) == decoded).all()
 
 
-def test_graphs_of_another_shape_are_refused():
-    def load(name, **shape):
-        TfliteGraph(TFLITE_STUBS / name, **({"x_shape": (1, 320), "state_size": 320} | shape))
+ENCODER = {
+    "takes": {"audio": "float32 [1, 320]"},
+    "gives": {"codes": "int32 [1, 1, 12]"},
+    "state_size": 320,
+}
+OTHER_GRAPHS = {
+    "another hop": ("encoder", {"takes": {"audio": "float32 [1, 160]"}}),
+    "another type": ("encoder", {"takes": {"audio": "int16 [1, 320]"}}),
+    "another number of layers": ("encoder", {"gives": {"codes": "int32 [1, 1, 11]"}}),
+    "another state": ("encoder", {"state_size": 64}),
+    "the other role": ("decoder", {}),
+    "no state": ("lyragan", {}),
+}
 
-    load("encoder.tflite")
-    for name, shape in [
-        ("encoder.tflite", {"x_shape": (1, 160)}),
-        ("encoder.tflite", {"state_size": 64}),
-        ("decoder.tflite", {}),
-        ("lyragan.tflite", {}),
-    ]:
-        with pytest.raises(BundleError, match=rf"{name} is not a graph \(x "):
-            load(name, **shape)
+
+@pytest.mark.parametrize(("name", "other"), OTHER_GRAPHS.values(), ids=OTHER_GRAPHS.keys())
+def test_other_graphs_are_refused(name, other):
+    with pytest.raises(BundleError, match=rf"{name}\.tflite takes .* and gives .*, expected"):
+        TfliteGraph(TFLITE_STUBS / f"{name}.tflite", **(ENCODER | other))
+
+
+def test_graphs_that_are_not_lyras_are_refused(bundle):
+    encoder = LyraEncoder(bundle.graph_path("encoder"), _quantizer())
+    with pytest.raises(BundleError, match=r"encoder\.tflite takes .* expected .*input_audio"):
+        _ = encoder.zero_state
+    with pytest.raises(BundleError, match=r"encoder\.tflite"):
+        LyraDecoder(TFLITE_STUBS / "lyragan.tflite", bundle.graph_path("encoder"))
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", b"x" * 1000, b"\x1c\0\0\0TFL3" + b"\0" * 999])
 def test_a_file_that_is_no_graph_is_refused_in_one_line(tmp_path, data):
     (tmp_path / "x.tflite").write_bytes(data)
     with pytest.raises(BundleError, match=r"LiteRT cannot load .*x\.tflite: ") as caught:
-        TfliteGraph(tmp_path / "x.tflite", x_shape=(1, 320), state_size=320)
+        TfliteGraph(tmp_path / "x.tflite", **ENCODER)
     assert "\n" not in str(caught.value)
 
 
@@ -108,7 +122,7 @@ def test_a_broken_litert_is_not_taken_for_a_missing_one(monkeypatch):
 
 
 def load_encoder():
-    TfliteGraph(TFLITE_STUBS / "encoder.tflite", x_shape=(1, 320), state_size=320)
+    TfliteGraph(TFLITE_STUBS / "encoder.tflite", **ENCODER)
 
 
 def importer(*installed):

@@ -7,6 +7,7 @@ Source: google/lyra:lyra/soundstream_encoder.cc, residual_vector_quantizer.cc, l
 Shapes: T samples, F code frames, K codebooks.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,27 @@ CODEBOOK_SIZE = 16
 
 _NOT_SENT = -1
 """Lyra's own value for a layer that was not sent."""
+
+_AUDIO, _FEATURES, _CODES = "float32 [1, 320]", "float32 [1, 1, 64]", "int32 [46, 1, 1]"
+
+_open_encoder = partial(
+    open_signature, takes={"input_audio": _AUDIO}, gives={"output_0": _FEATURES}
+)
+_open_quantizer = partial(
+    open_signature,
+    name="encode",
+    takes={"input_frames": _FEATURES, "num_quantizers": "int32 []"},
+    gives={"output_0": _CODES},
+)
+_open_dequantizer = partial(
+    open_signature,
+    name="decode",
+    takes={"encoding_indices": _CODES},
+    gives={"output_0": _FEATURES},
+)
+_open_decoder = partial(
+    open_signature, takes={"input_audio": _FEATURES}, gives={"output_0": _AUDIO}
+)
 
 
 class LyraEncoder:
@@ -39,12 +61,12 @@ class LyraEncoder:
             MissingExtraError: LiteRT is not installed.
         """
         self._path, self._threads = path, threads
-        self._quantize = open_signature(quantizer_path, "encode", threads=threads)
+        self._quantize = _open_quantizer(quantizer_path, threads=threads)
 
     @property
     def zero_state(self) -> Any:
         """State at the start of a stream: the encoder's graph, loaded anew."""
-        return open_signature(self._path, threads=self._threads)
+        return _open_encoder(self._path, threads=self._threads)
 
     def run(self, x: npt.NDArray[Any], state: Any) -> tuple[npt.NDArray[Any], Any]:
         """Encode samples [1, T], T a multiple of the hop, to codes [1, F, K]; changes `state`."""
@@ -73,12 +95,12 @@ class LyraDecoder:
             MissingExtraError: LiteRT is not installed.
         """
         self._path, self._threads = path, threads
-        self._dequantize = open_signature(quantizer_path, "decode", threads=threads)
+        self._dequantize = _open_dequantizer(quantizer_path, threads=threads)
 
     @property
     def zero_state(self) -> Any:
         """State at the start of a stream: the decoder's graph, loaded anew."""
-        return open_signature(self._path, threads=self._threads)
+        return _open_decoder(self._path, threads=self._threads)
 
     def run(self, x: npt.NDArray[Any], state: Any) -> tuple[npt.NDArray[Any], Any]:
         """Decode codes [1, F, K] to samples [1, F * hop]; changes `state`."""

@@ -18,7 +18,13 @@ _LIBRARIES = ("ai_edge_litert", "tflite_runtime")
 """Packages with the same `Interpreter`; the second is what the first was called."""
 
 
-def open_signature(path: Path, name: str | None = None, *, threads: int = 1) -> Any:
+Tensors = dict[str, str]
+"""Name -> type and shape, such as `float32 [1, 320]`."""
+
+
+def open_signature(
+    path: Path, name: str | None = None, *, takes: Tensors, gives: Tensors, threads: int = 1
+) -> Any:
     """Load one function of a TFLite file: call it with arrays by name to get a dict of arrays.
 
     What the graph keeps from call to call starts anew with each opening, and only so: LiteRT's
@@ -27,6 +33,8 @@ def open_signature(path: Path, name: str | None = None, *, threads: int = 1) -> 
     Args:
         path: the .tflite file.
         name: which function; None if the file has only one.
+        takes: its arguments.
+        gives: results it must have; others are not looked at.
         threads: threads one call may use.
 
     Raises:
@@ -36,24 +44,32 @@ def open_signature(path: Path, name: str | None = None, *, threads: int = 1) -> 
     try:
         interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()  # else the first call would, and print that it did
-        return interpreter.get_signature_runner(name)
+        signature = interpreter.get_signature_runner(name)
     except (ValueError, RuntimeError) as error:
         raise BundleError(
             f"LiteRT cannot load {path}: {' '.join(str(error).split()):.200}; get the bundle again"
         ) from error
+    inputs, outputs = map(_tensors, (signature.get_input_details(), signature.get_output_details()))
+    if inputs != takes or not gives.items() <= outputs.items():
+        raise BundleError(
+            f"{path} takes {inputs!s:.200} and gives {outputs!s:.200}, expected {takes} and "
+            f"{gives}; get the bundle again"
+        )
+    return signature
 
 
 class TfliteGraph:
     """One loaded graph: (x, state) in, (y, next state) out. Holds no state of its own."""
 
     def __init__(
-        self, path: Path, *, x_shape: tuple[int, ...], state_size: int, threads: int = 1
+        self, path: Path, *, takes: Tensors, gives: Tensors, state_size: int, threads: int = 1
     ) -> None:
         """Load the graph.
 
         Args:
             path: the .tflite file, its hash already checked.
-            x_shape: one frame of what it takes, with the batch axis of one.
+            takes: what it takes beside the state: one frame, with the batch axis of one.
+            gives: what it makes of that.
             state_size: floats of the state, as the manifest says.
             threads: threads one call may use.
 
@@ -61,19 +77,16 @@ class TfliteGraph:
             BundleError: LiteRT cannot load it, or it is not (x, state) -> (y, next state).
             MissingExtraError: LiteRT is not installed.
         """
-        self._call = open_signature(path, threads=threads)
-        inputs, outputs = self._call.get_input_details(), self._call.get_output_details()
-        shapes = {name: tuple(item["shape"]) for name, item in (inputs | outputs).items()}
-        names = inputs.keys() - {"state"}, outputs.keys() - {"next_state"}
-        states = [shapes.get("state"), shapes.get("next_state")]
-        is_ours = states == [(1, state_size)] * 2 and [len(side) for side in names] == [1, 1]
-        if not is_ours or shapes[min(names[0])] != x_shape:
-            raise BundleError(
-                f"{path} is not a graph (x {list(x_shape)}, state) -> (y, next_state), state "
-                f"[1, {state_size}]; get the bundle again"
-            )
-        (self._x,), (self._y,) = names
-        self._frame_size, self._dtype = x_shape[1], inputs[self._x]["dtype"]
+        (self._x,), (self._y,) = takes, gives
+        state = f"float32 [1, {state_size}]"
+        self._call = open_signature(
+            path,
+            takes=takes | {"state": state},
+            gives=gives | {"next_state": state},
+            threads=threads,
+        )
+        details = self._call.get_input_details()[self._x]
+        self._frame_size, self._dtype = details["shape"][1], details["dtype"]
         self.zero_state: FloatArray = np.zeros((1, state_size), np.float32)
         """State at the start of a stream, [1, S]."""
 
@@ -87,7 +100,7 @@ class TfliteGraph:
         Returns:
             What the graph gives, and the state after it.
         """
-        frames = x.astype(self._dtype)
+        frames = x.astype(self._dtype, copy=False)
         pieces = []
         for start in range(0, x.shape[1], self._frame_size):
             frame = frames[:, start : start + self._frame_size]
@@ -95,6 +108,13 @@ class TfliteGraph:
             pieces.append(result[self._y])
             state = result["next_state"]
         return np.concatenate(pieces, axis=1), state
+
+
+def _tensors(details: dict[str, Any]) -> Tensors:
+    return {
+        name: f"{np.dtype(item['dtype']).name} {np.asarray(item['shape']).tolist()}"
+        for name, item in details.items()
+    }
 
 
 def _interpreter_class() -> Any:
