@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edge_codec.runtime.backends import Graph, silenced_stderr
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.concealment import HoldConcealment
-from edge_codec.runtime.errors import AudioError, CodeRangeError
+from edge_codec.runtime.errors import AudioError, BundleError, CodeRangeError
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -215,6 +215,10 @@ def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int) -> Gra
 def _open_lyra(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
     from edge_codec.runtime.backends import lyra  # noqa: PLC0415  only when used
 
+    spec = bundle.spec
+    sizes = (spec.hop_samples, spec.layers, spec.codebook_size)
+    if sizes != (lyra.HOP_SAMPLES, lyra.LAYERS, lyra.CODEBOOK_SIZE):
+        raise BundleError(f"{bundle.path} has Lyra's graphs and another codec: {spec}")
     make = lyra.LyraEncoder if role == "encoder" else lyra.LyraDecoder
     paths = (bundle.graph_path(name, precision) for name in (role, "quantizer"))
     return make(*paths, threads=threads)

@@ -168,6 +168,15 @@ def test_import_makes_a_model_that_runs_like_any_other(folder, stub_lyra, capsys
     assert {path.name for path in (folder / "models").iterdir()} == {"lyra-v2", "mine"}
 
 
+def test_a_bundle_with_lyras_graphs_must_have_lyras_codec(tmp_path, stub_lyra):
+    path = import_lyra(stub_lyra, tmp_path / "made").path
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["codec"]["layers"] = 12
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="has Lyra's graphs and another codec"):
+        StreamEncoder(load_bundle(path))
+
+
 def test_import_gives_the_same_model_each_time(tmp_path, stub_lyra):
     hashes = [import_lyra(stub_lyra, tmp_path / name).model_hash for name in ("a", "b")]
     assert hashes[0] == hashes[1]
@@ -186,6 +195,16 @@ def test_graphs_that_run_wrong_here_are_not_imported(tmp_path, stub_lyra, monkey
     with pytest.raises(ParityError, match=r"int8 gives only 0\.0 % of its golden first"):
         import_lyra(stub_lyra, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_without_litert_import_says_what_to_install(folder, stub_lyra, monkeypatch, capsys):
+    def find_nothing(name):
+        raise ModuleNotFoundError(name=name.partition(".")[0])
+
+    monkeypatch.setattr("edge_codec.runtime.backends.tflite.import_module", find_nothing)
+    assert run(f"import lyra {stub_lyra}") == 1
+    assert "pip install 'edge-codec[tflite]'\n" in capsys.readouterr().err
+    assert [path.name for path in (folder / "models").iterdir()] == ["mine"]
 
 
 HOSTILE = {
