@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from edge_codec.firmware_bridge import (
-    DamageReason,
     EndReason,
     Event,
     FramesReceived,
@@ -110,22 +109,24 @@ def stats_line(stats: LinkStats) -> str:
 
 
 def _words(event: Event) -> list[Any]:
+    words: list[Any] = []
     match event:
         case StreamStarted(tag, profile):
-            return ["started", tag, *profile_numbers(profile)]
+            words = ["started", tag, *profile_numbers(profile)]
         case HelloReceived(tag, hello):
             calls = [repr(hello.destination), repr(hello.source), hello.model_hash.hex()]
             numbers = profile_numbers(hello.profile)
-            return ["hello", tag, *calls, *numbers, hello.nonce.hex(), hello.epoch]
-        case FramesReceived(tag, sequence, codes_FK, valid_layers_F):
+            words = ["hello", tag, *calls, *numbers, hello.nonce.hex(), hello.epoch]
+        case FramesReceived(tag, sequence, codes_FK, valid_layers_F) if valid_layers_F.any():
             rows = zip(codes_FK, valid_layers_F, strict=True)
             frames = [f"{n}:" + "".join(f"{code:x}," for code in row[:n]) for row, n in rows]
-            return ["frames", tag, sequence, *frames] if valid_layers_F.any() else []
+            words = ["frames", tag, sequence, *frames]
         case PacketsLost(tag, count):
-            return ["lost", tag, count]
+            words = ["lost", tag, count]
         case MessageReceived(tag, kind, sequence, payload):
-            return ["message", tag, _MESSAGES[kind], sequence, payload.hex()]
+            words = ["message", tag, _MESSAGES[kind], sequence, payload.hex()]
         case PacketDamaged(reason):
-            return ["damaged", 0, _DAMAGE.index(DamageReason(reason).value)]
+            words = ["damaged", 0, _DAMAGE.index(reason.value)]
         case StreamEnded(tag, reason):
-            return ["ended", tag, _ENDS.index(reason)]
+            words = ["ended", tag, _ENDS.index(reason)]
+    return words

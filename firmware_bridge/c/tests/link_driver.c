@@ -2,13 +2,16 @@
  * Both ends of the link on standard input and output, for tests against other implementations.
  *
  *   link_driver rx                                     packets to events
+ *   link_driver rawrx LAYERS BASE BITS FRAMES MS       raw frames to events
  *   link_driver tx TAG RED LAYERS BASE BITS FRAMES MS  codes to packets
+ *   link_driver rawtx TAG LAYERS BASE BITS FRAMES MS   codes to raw frames, HELLO not repeated
  *
  * Received bytes come in records: time in ms (4 bytes), size (2), data. Codes come as 2 bytes
  * each, [frames, layers] for each superframe; END follows the last. All big endian. Each event
  * is one line of text; the counters follow at the end.
  */
 #include "check.h"
+#include "edge_raw.h"
 
 static void print_hex(const uint8_t *data, size_t size)
 {
@@ -97,17 +100,39 @@ static bool read_number(size_t size, uint32_t *value)
     return true;
 }
 
+/* The next record in a block of its own, so that a sanitizer sees what is read beyond it. */
+static uint8_t *read_record(uint32_t *now_ms, uint32_t *size)
+{
+    if (!read_number(4, now_ms) || !read_number(2, size))
+        return NULL;
+    uint8_t *data = malloc(*size + 1);
+    CHECK(data != NULL && fread(data, 1, *size, stdin) == *size);
+    return data;
+}
+
 static void receive(void)
 {
     edge_rx_t rx;
     uint32_t now_ms, size;
+    uint8_t *data;
     edge_rx_init(&rx, on_event, NULL);
-    while (read_number(4, &now_ms) && read_number(2, &size)) {
-        /* A block of its own, so that a sanitizer sees what is read beyond it. */
-        uint8_t *data = malloc(size + 1);
-        CHECK(data != NULL && fread(data, 1, size, stdin) == size);
+    while ((data = read_record(&now_ms, &size)) != NULL) {
         edge_rx_push(&rx, data, size, now_ms);
         edge_rx_tick(&rx, now_ms);
+        free(data);
+    }
+    print_stats(&rx.session.stats);
+}
+
+static void receive_raw(const edge_profile_t *profile)
+{
+    edge_raw_rx_t rx;
+    uint32_t now_ms, size;
+    uint8_t *data;
+    CHECK(edge_raw_rx_init(&rx, profile, on_event, NULL));
+    while ((data = read_record(&now_ms, &size)) != NULL) {
+        edge_raw_rx_push(&rx, data, size, now_ms);
+        edge_raw_rx_tick(&rx, now_ms);
         free(data);
     }
     print_stats(&rx.session.stats);
@@ -149,26 +174,50 @@ static edge_profile_t profile_of(char **arguments)
     return profile;
 }
 
-static void transmit(char **arguments)
+static void transmit(uint8_t tag, uint8_t red, const edge_profile_t *profile)
 {
     edge_tx_t tx;
-    edge_profile_t profile = profile_of(arguments + 2);
-    edge_hello_t hello = golden_hello(&profile);
+    edge_hello_t hello = golden_hello(profile);
     uint8_t base[EDGE_MAX_BASE_BYTES], enhancement[EDGE_MAX_CONTENT_BYTES];
-    CHECK(edge_tx_init(&tx, &hello, (uint8_t)atoi(arguments[0]), (uint8_t)atoi(arguments[1]),
-                       on_write, NULL));
-    while (read_superframe(&profile, base, enhancement))
-        CHECK(edge_tx_voice(&tx, base, enhancement, profile.layers,
-                            tx.stats.voice_sent * profile.superframe_ms));
+    CHECK(edge_tx_init(&tx, &hello, tag, red, on_write, NULL));
+    while (read_superframe(profile, base, enhancement))
+        CHECK(edge_tx_voice(&tx, base, enhancement, profile->layers,
+                            tx.stats.voice_sent * profile->superframe_ms));
     edge_tx_end(&tx);
+}
+
+static void transmit_raw(uint8_t tag, const edge_profile_t *profile)
+{
+    edge_raw_format_t format;
+    edge_hello_t hello = golden_hello(profile);
+    uint8_t base[EDGE_MAX_BASE_BYTES], enhancement[EDGE_MAX_CONTENT_BYTES];
+    uint8_t frame[EDGE_MAX_FRAME_BYTES], number = 0;
+    CHECK(edge_raw_format(profile, &format));
+    CHECK(edge_raw_pack_hello(&format, EDGE_HELLO, tag, 0, &hello, frame));
+    on_write(NULL, frame, format.frame_bytes);
+    on_write(NULL, frame, format.frame_bytes);
+    while (read_superframe(profile, base, enhancement)) {
+        edge_raw_pack_voice(&format, tag, number++, base, enhancement, frame);
+        on_write(NULL, frame, format.frame_bytes);
+    }
+    CHECK(edge_raw_pack_hello(&format, EDGE_END, tag, number, &hello, frame));
+    on_write(NULL, frame, format.frame_bytes);
 }
 
 int main(int count, char **arguments)
 {
-    if (count == 2 && strcmp(arguments[1], "rx") == 0)
+    const char *mode = count > 1 ? arguments[1] : "";
+    edge_profile_t profile = {0};
+    if (count >= 7)
+        profile = profile_of(arguments + count - 5);
+    if (count == 2 && strcmp(mode, "rx") == 0)
         receive();
-    else if (count == 9 && strcmp(arguments[1], "tx") == 0)
-        transmit(arguments + 2);
+    else if (count == 7 && strcmp(mode, "rawrx") == 0)
+        receive_raw(&profile);
+    else if (count == 9 && strcmp(mode, "tx") == 0)
+        transmit((uint8_t)atoi(arguments[2]), (uint8_t)atoi(arguments[3]), &profile);
+    else if (count == 8 && strcmp(mode, "rawtx") == 0)
+        transmit_raw((uint8_t)atoi(arguments[2]), &profile);
     else
         return 2;
     return 0;
