@@ -53,6 +53,20 @@ def test_new_recipe_starts_from_old_weights(tmp_path: Path) -> None:
     assert second.step == TINY_RECIPE.steps + 2
 
 
+def test_averaged_weights_alone_can_be_trained_on(tmp_path: Path) -> None:
+    first = make_trainer()
+    list(first.run())
+    first.save_averaged(tmp_path)
+    first.save(tmp_path / "whole")
+    size, whole = ((tmp_path / path / STATE_FILE).stat().st_size for path in ("", "whole"))
+    assert size < 0.25 * whole
+    second = make_trainer(replace(TINY_RECIPE, steps=1))
+    second.resume(tmp_path, restart_schedule=True)
+    for name, tensor in first.averaged.state_dict().items():
+        torch.testing.assert_close(second.codec.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
+    assert len(list(second.run())) == 1
+
+
 def test_another_model_is_refused(tmp_path: Path) -> None:
     make_trainer().save(tmp_path)
     other = replace(TINY_RECIPE, model=replace(TINY_RECIPE.model, channels=24))

@@ -145,6 +145,18 @@ class Trainer:
         for number, (optimiser, _) in enumerate(self.optimisers):
             for index, state in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser.{number}.{index}.{k}": v for k, v in state.items()}
+        self._write(folder, tensors)
+
+    def save_averaged(self, folder: Path) -> None:
+        """Write the averaged weights alone, matrices in half precision: small enough to share.
+
+        `resume` continues from them with fresh optimisers.
+        """
+        weights = self.averaged.state_dict().items()
+        halves = {AVERAGED + k: v.half() if v.ndim > 1 else v for k, v in weights}
+        self._write(folder, halves)
+
+    def _write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
         facts = Facts(
             step=self.step,
             schedule_step=self.schedule_step,
@@ -166,9 +178,9 @@ class Trainer:
         tensors, recipe, facts = load_checkpoint(folder)
         if recipe.model != self.recipe.model:
             raise ConfigError(f"checkpoint {folder} holds another model than the recipe describes")
-        weights = {k: tensors[k] for k in self.codec.state_dict()}
-        self.codec.load_state_dict(weights)
-        self.averaged.load_state_dict({k: tensors[AVERAGED + k] for k in weights})
+        averaged = {k: tensors[AVERAGED + k] for k in self.averaged.state_dict()}
+        self.averaged.load_state_dict(averaged)
+        self.codec.load_state_dict({k: tensors.get(k, v) for k, v in averaged.items()})
         if "code_use" in tensors:
             self.codec.quantizer.use_KN.copy_(tensors["code_use"])
         for number, (optimiser, _) in enumerate(self.optimisers):

@@ -19,6 +19,8 @@ SAVE_EVERY = 500
 """Steps between checkpoints: a kill costs at most these."""
 LOG_EVERY = 20
 """Steps averaged into one point of the loss curves."""
+AVERAGED_FOLDER = "averaged"
+"""Folder below the output with the finished weights alone."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,7 +29,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "train",
         help="train a codec from a recipe",
         description="Train a codec. Checkpoints (safetensors and JSON) and TensorBoard curves go "
-        "to the output folder; Ctrl-C or SIGTERM saves before it stops.",
+        "to the output folder, the finished weights alone to `averaged` below it. Ctrl-C or "
+        "SIGTERM saves before it stops.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
                     sums = {}
                 if trainer.step % SAVE_EVERY == 0:
                     trainer.save(args.out)
+        trainer.save_averaged(args.out / AVERAGED_FOLDER)
     finally:
         trainer.save(args.out)
         writer.close()  # type: ignore[attr-defined]
