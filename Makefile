@@ -15,7 +15,7 @@ help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(BASE)/.done  ## Send speech over a simulated 9600 baud radio, live (no torch needed)
-	$(BASE)/bin/edge-codec demo --ber 3e-5 --out out/demo
+	$(BASE)/bin/edge-codec demo --ber 1e-5 --out out/demo
 
 setup: $(DEV)/.done  ## Install everything a developer needs into .venv/dev
 
