@@ -2,3 +2,5 @@
 
 Needs the `export` extra. Writes what the runtime reads, and checks it through the runtime.
 """
+
+__all__: list[str] = []

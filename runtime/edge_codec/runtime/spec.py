@@ -68,7 +68,7 @@ class CodecSpec:
         if layers < 1:
             lowest = self.bitrate_bps(1)
             raise CodeRangeError(
-                f"{bitrate_bps:g} bit/s is below this codec's lowest rate; ask for {lowest:g} or more"
+                f"{bitrate_bps:g} bit/s is below the lowest rate of this codec; give {lowest:g}"
             )
         return min(layers, self.layers)
 
