@@ -364,7 +364,7 @@ def test_late_packets_are_cut_then_dropped(bundle: Bundle) -> None:
 def test_bitrate_that_does_not_fit_is_refused_with_one_that_does(bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match=r"P6000 needs \d+ bit/s, 4800 baud.* 3000 bit/s would"):
         assembly.choose_profile(bundle.spec, 6000, 4800)
-    with pytest.raises(CodeRangeError, match="below this codec's lowest rate"):
+    with pytest.raises(CodeRangeError, match="below the lowest rate of this codec"):
         assembly.choose_profile(bundle.spec, 100, 4800)
     assert assembly.choose_profile(bundle.spec, 3200, 9600).codec_bitrate_bps == 3000
 

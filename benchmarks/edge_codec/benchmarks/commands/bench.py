@@ -66,7 +66,7 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
     facts = {
         "model": bundle.name,
         "model_hash": bundle.model_hash,
-        "backend": "onnx",
+        "backend": bundle.backend,
         "precision": precision,
         "threads": args.threads,
         "warm_up_frames": WARM_UP_FRAMES,
