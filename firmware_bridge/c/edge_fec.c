@@ -8,15 +8,15 @@
 
 #include <string.h>
 
-#define GOLAY_GENERATOR 0xC75u
+#define GOLAY_GENERATOR ((uint32_t)0xC75)
 #define GOLAY_ERRORS 3
 #define GENERATOR_171 0171u
 #define GENERATOR_133 0133u
-#define IMPOSSIBLE (-(1 << 30))
+#define IMPOSSIBLE (-((int32_t)1 << 30))
 
 typedef char check_steps_fit[EDGE_MAX_BLOCK_BITS <= UINT16_MAX ? 1 : -1];
 /* A path gains or loses 2^29 at most, so one from an impossible state is never preferred. */
-typedef char check_metrics_fit[EDGE_MAX_BLOCK_BITS <= (1 << 29) / (2 * 32768) ? 1 : -1];
+typedef char check_metrics_fit[EDGE_MAX_BLOCK_BITS <= (1L << 29) / (2 * 32768L) ? 1 : -1];
 
 /* edge_convolve(2 * i): the oldest and the newest bit each turn both around. */
 static const uint8_t BRANCHES[EDGE_STATES / 2] = {
@@ -44,7 +44,7 @@ uint8_t edge_crc8(uint8_t crc, const uint8_t *data, size_t size)
 
 uint32_t edge_golay_encode(uint16_t data)
 {
-    uint32_t word = (data & 0xFFFu) << 11, remainder = word;
+    uint32_t word = (uint32_t)(data & 0xFFFu) << 11, remainder = word;
     for (unsigned shift = 12; shift-- > 0;)
         if (remainder >> (shift + 11) & 1u)
             remainder ^= GOLAY_GENERATOR << shift;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define OPENING_HELLOS 2
-#define SLOW_BPS 2400u
+#define SLOW_BPS 2400ul
 #define SLOW_HELLO_MS 5000u
 #define FAST_HELLO_MS 2000u
 

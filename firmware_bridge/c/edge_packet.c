@@ -213,9 +213,11 @@ bool edge_unpack_callsign(const uint8_t packed[EDGE_CALLSIGN_BYTES],
 
 static uint32_t descriptor_of(const edge_profile_t *p)
 {
-    return (p->layers - 1u) << 19 | (p->base_layers - 1u) << 16 |
-           (p->bits_per_code - 1u) << 12 | (p->frames - 1u) << 6 |
-           (p->superframe_ms / 10u - 1u);
+    uint32_t value = p->layers - 1u;
+    value = value << 3 | (p->base_layers - 1u);
+    value = value << 4 | (p->bits_per_code - 1u);
+    value = value << 6 | (p->frames - 1u);
+    return value << 6 | (p->superframe_ms / 10u - 1u);
 }
 
 static edge_profile_t profile_of(uint32_t descriptor)
@@ -314,8 +316,8 @@ size_t edge_pack_voice(const edge_profile_t *profile, const edge_voice_t *voice,
         memcpy(content + used, voice->enhancement, upper_bytes);
         used += upper_bytes;
         /* Cut behind a layer that ends inside a byte: what follows it must not be sent. */
-        size_t spare_bits = upper_bytes * 8 -
-                            (size_t)(voice->layers - profile->base_layers) * layer_bits(profile);
+        size_t upper_layers = (size_t)voice->layers - profile->base_layers;
+        size_t spare_bits = upper_bytes * 8 - upper_layers * layer_bits(profile);
         content[used - 1] = (uint8_t)(content[used - 1] & 0xFFu << spare_bits);
     }
     return used;

@@ -172,6 +172,12 @@ static void set_bit(uint8_t *data, size_t at)
     data[at / 8] = (uint8_t)(data[at / 8] | 0x80u >> at % 8);
 }
 
+/* Where the interleaver puts a bit of the body. */
+static size_t place_of(const edge_raw_format_t *format, size_t bit)
+{
+    return (size_t)((uint32_t)bit * format->stride % format->body_bits);
+}
+
 /* Copy `count` bits from bit `first` on to the start of `out`, filled up with zeros. */
 static void copy_bits(uint8_t *out, const uint8_t *data, size_t first, size_t count)
 {
@@ -202,7 +208,7 @@ static writer_t begin_body(const edge_raw_format_t *format, const edge_raw_heade
     memcpy(frame, MARKER, sizeof MARKER);
     for (; writer.written < HEADER_BITS; writer.written++)
         if (coded >> (HEADER_BITS - 1 - writer.written) & 1u)
-            set_bit(writer.body, writer.written * format->stride % format->body_bits);
+            set_bit(writer.body, place_of(format, writer.written));
     return writer;
 }
 
@@ -227,8 +233,7 @@ static void write_coded(writer_t *writer, unsigned bit)
             writer->written == writer->format->body_bits)
             continue;
         if (pair >> shift & 1u)
-            set_bit(writer->body,
-                    writer->written * writer->format->stride % writer->format->body_bits);
+            set_bit(writer->body, place_of(writer->format, writer->written));
         writer->written++;
     }
 }
@@ -319,7 +324,7 @@ typedef struct {
 
 static unsigned received_bit(const edge_raw_format_t *format, const uint8_t *body, size_t bit)
 {
-    return get_bit(body, bit * format->stride % format->body_bits);
+    return get_bit(body, place_of(format, bit));
 }
 
 /* Soft value of the bit that was sent as number `sent`, all its repetitions added up. */
@@ -423,7 +428,7 @@ static bool take_with_crc16(const edge_raw_decoder_t *decoder, const edge_raw_he
     size_t count = block_bits - CRC_BITS - EDGE_TAIL_BITS;
     copy_bits(out, decoder->bits, 0, count);
     copy_bits(crc, decoder->bits, count, CRC_BITS);
-    return crc16_of(header, out, (count + 7) / 8) == (uint16_t)(crc[0] << 8 | crc[1]);
+    return crc16_of(header, out, (count + 7) / 8) == (uint16_t)((unsigned)crc[0] << 8 | crc[1]);
 }
 
 static bool decode_upper(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
