@@ -76,7 +76,7 @@ def export_bundle(request: Request, limits: Mapping[str, float] = LIMITS) -> tup
         "format_version": FORMAT_VERSION,
         "name": recipe.model.name,
         "codec": codec.spec.to_dict(),
-        "conceals_loss": recipe.quantizer.lost_frames > 0,
+        "conceals_loss": bool(codec.quantizer.lost.any()),  # zero until frames are lost in training
         "provenance": provenance(recipe, facts, request.licence),
         "metrics": load_metrics(request.metrics),
     }
