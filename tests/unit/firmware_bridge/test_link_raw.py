@@ -275,7 +275,7 @@ def test_erasures_over_2000_superframes(
     outcome = send_over(ChannelModel(bit_error_rate=rate), layers=layers, superframes=2000)
     assert outcome.base_erased <= most_base
     assert outcome.upper_erased <= most_upper
-    assert outcome.wrong_frames <= 24
+    assert outcome.wrong_frames <= 12
 
 
 @pytest.mark.slow
@@ -285,7 +285,7 @@ def test_erasures_over_2000_superframes(
 def test_erasures_under_byte_slips(layers: int, rate: float, most: float) -> None:
     outcome = send_over(ChannelModel(slip_rate=rate), layers=layers, superframes=2000)
     assert outcome.base_erased <= most
-    assert outcome.wrong_frames == 0
+    assert outcome.wrong_frames <= 12
 
 
 def test_the_search_tolerates_three_wrong_bits_and_not_four() -> None:
