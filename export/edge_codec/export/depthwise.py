@@ -8,11 +8,12 @@ Shapes: J joined frames, F = J - K + 1 frames, K taps, C channels.
 """
 
 import onnx
-from onnx import NodeProto, helper, inliner, parser
+from onnx import NodeProto
 
-DOMAIN = "windows"
+from edge_codec.export.inline import call, inline
+
 NUMBER_WINDOWS = """
-<domain: "windows", opset_import: ["": 18]>
+<domain: "edge_codec", opset_import: ["": 18]>
 number_windows (joined_1JC, weight_C1K) => (index_FK) {
     zero = Constant <value = int64 {0}> ()
     one = Constant <value = int64 {1}> ()
@@ -30,7 +31,7 @@ number_windows (joined_1JC, weight_C1K) => (index_FK) {
 }
 """
 WEIGH_WINDOWS = """
-<domain: "windows", opset_import: ["": 18]>
+<domain: "edge_codec", opset_import: ["": 18]>
 weigh_windows (joined_1JC, index_FK, weight_C1K, bias_C) => (y_1FC) {
     axis_1 = Constant <value = int64[1] {1}> ()
     axis_2 = Constant <value = int64[1] {2}> ()
@@ -65,26 +66,15 @@ def spread_depthwise(model: onnx.ModelProto) -> onnx.ModelProto:
         index = f"/windows_{shapes[transposed][2]}x{taps}"
         if index not in indices:
             indices.add(index)
-            nodes.append(_call("number_windows", [joined, weight], index))
-        nodes.append(_call("weigh_windows", [joined, index, weight, bias], node.output[0]))
+            nodes.append(call("number_windows", [joined, weight], index))
+        nodes.append(call("weigh_windows", [joined, index, weight, bias], node.output[0]))
     dropped = {*convs, *(conv.input[0] for conv in convs.values())}
     del graph.node[:]
     graph.node.extend(node for node in nodes if node.output[0] not in dropped)
-    return _inlined(model)
+    return inline(model, NUMBER_WINDOWS, WEIGH_WINDOWS)
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
     values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph.value_info
     dims = {value.name: value.type.tensor_type.shape.dim for value in values}
     return {name: [dim.dim_value for dim in shape] for name, shape in dims.items()}
-
-
-def _call(function: str, inputs: list[str], output: str) -> NodeProto:
-    return helper.make_node(function, inputs, [output], name=output, domain=DOMAIN)
-
-
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    model.functions.extend([parser.parse_function(NUMBER_WINDOWS)])
-    model.functions.extend([parser.parse_function(WEIGH_WINDOWS)])
-    model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
-    return inliner.inline_local_functions(model)

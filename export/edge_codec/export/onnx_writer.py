@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from edge_codec.export.depthwise import spread_depthwise
 from edge_codec.export.fold import fold_codec
+from edge_codec.export.transforms import shrink_transforms
 from edge_codec.training.codec import FrameCodec
 
 OPSET = 18
@@ -59,9 +60,11 @@ def make_graphs(codec: FrameCodec) -> dict[str, onnx.ModelProto]:
     audio = torch.zeros(1, TRACED_FRAMES * spec.hop_samples)
     codes = torch.zeros(1, TRACED_FRAMES, spec.layers, dtype=torch.int64)
     encoder_state, decoder_state = folded.encoder.zero_state(), folded.decoder.zero_state()
+    encoder = make_graph(EncoderGraph(folded), (audio, encoder_state), ("audio", "codes"))
+    decoder = make_graph(DecoderGraph(folded), (codes, decoder_state), ("codes", "audio"))
     return {
-        "encoder": make_graph(EncoderGraph(folded), (audio, encoder_state), ("audio", "codes")),
-        "decoder": make_graph(DecoderGraph(folded), (codes, decoder_state), ("codes", "audio")),
+        "encoder": shrink_transforms(encoder, folded.encoder.analysis.dft.numpy()),
+        "decoder": shrink_transforms(decoder, folded.decoder.synthesis.inverse_dft.numpy()),
     }
 
 

@@ -16,6 +16,7 @@ from edge_codec.export.parity import (
     torch_samples,
     with_holes,
 )
+from edge_codec.export.transforms import shrink_transforms
 from edge_codec.runtime.backends.onnx import OnnxGraph
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 
@@ -100,6 +101,21 @@ def test_lost_frames_are_filled_in_by_the_graph_as_by_torch(bundle, codec):
     one_layer = lost.copy()
     one_layer[:, 0] = 0
     assert np.abs(samples[0] - torch_samples(codec, one_layer)).max() > 1e-3
+
+
+@pytest.mark.parametrize("is_inverse", [False, True])
+def test_transforms_become_formulas_of_the_same_numbers(codec, is_inverse):
+    synthesis, analysis = codec.decoder.synthesis, codec.encoder.analysis
+    matrix = (synthesis.inverse_dft if is_inverse else analysis.dft).numpy()
+    value = [helper.make_tensor_value_info(name, 1, None) for name in "xy"]
+    product = helper.make_node("MatMul", ["x", "matrix"], ["y"])
+    weights = [onnx.numpy_helper.from_array(matrix, "matrix")]
+    graph = helper.make_graph([product], "transform", value[:1], value[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    shrunk = shrink_transforms(model, matrix)
+    assert shrunk.ByteSize() < matrix.nbytes / 4
+    (restored,) = run(shrunk, {"x": np.eye(len(matrix), dtype=np.float32)})
+    np.testing.assert_allclose(restored, matrix, rtol=1e-6, atol=1e-8)
 
 
 def test_windows_give_what_the_convolution_gave():
