@@ -204,5 +204,5 @@ def test_command_prints_json(checkpoint, tmp_path, clip, capsys):
     run_command(checkpoint, "--out", out, "--clip", clip, "--precision", "fp32", "--json")
     shown = json.loads(capsys.readouterr().out)
     assert shown["model_hash"] == load_bundle(out).model_hash
-    assert shown["parity"]["int8_snr_db"] is None
+    assert shown["parity"]["int8"] is None
     assert shown["cost"]["fp32"]["real_time_factor"] > 0

@@ -7,6 +7,7 @@ import torch
 
 from edge_codec.export.parity import (
     LIMITS,
+    Int8Parity,
     Parity,
     check_parity,
     measure_parity,
@@ -19,17 +20,17 @@ PERFECT = Parity(
     samples_difference=0.0,
     chunked_codes_equal=1.0,
     chunked_samples_difference=0.0,
-    int8_equal_by_layer=[1.0, 1.0],
-    int8_snr_db=60.0,
+    int8=Int8Parity(equal_by_layer=[1.0, 1.0], snr_db=60.0, mel_loss=-0.01),
 )
 SPOILED = {
     "codes_equal": {"codes_equal": 0.99},
     "samples_difference": {"samples_difference": 2e-4},
     "chunked_codes_equal": {"chunked_codes_equal": 0.0},
     "chunked_samples_difference": {"chunked_samples_difference": float("nan")},
-    "int8_first_layer_equal": {"int8_equal_by_layer": [0.98, 1.0]},
-    "int8_codes_equal": {"int8_equal_by_layer": [0.995, 0.9]},
-    "int8_snr_db": {"int8_snr_db": 20.0},
+    "int8_first_layer_equal": {"int8": replace(PERFECT.int8, equal_by_layer=[0.97, 1.0])},
+    "int8_codes_equal": {"int8": replace(PERFECT.int8, equal_by_layer=[0.99, 0.6])},
+    "int8_snr_db": {"int8": replace(PERFECT.int8, snr_db=20.0)},
+    "int8_mel_loss": {"int8": replace(PERFECT.int8, mel_loss=0.1)},
 }
 
 
@@ -45,7 +46,7 @@ def test_each_limit_is_enforced_by_name(name):
 
 
 def test_int8_counts_only_where_there_is_some():
-    parity = replace(PERFECT, int8_equal_by_layer=None, int8_snr_db=None)
+    parity = replace(PERFECT, int8=None)
     assert not [name for name in parity.to_dict() if name.startswith("int8")]
     check_parity(parity)
 
@@ -59,8 +60,8 @@ def test_facts_are_rounded_for_the_manifest():
 def test_the_bundle_agrees_with_the_checkpoint(exported, codec, bundle, speech):
     measured = measure_parity(codec, bundle, speech)
     check_parity(measured)
-    assert measured.int8_equal_by_layer
-    assert len(measured.int8_equal_by_layer) == codec.spec.layers
+    assert measured.int8
+    assert len(measured.int8.equal_by_layer) == codec.spec.layers
     assert bundle.manifest["parity"] == exported[1].to_dict()
 
 

@@ -94,8 +94,8 @@ def _as_table(bundle: "Bundle", parity: "Parity", costs: dict[str, "Cost"]) -> s
     lines = [f"{bundle.name} {bundle.model_hash[:8]} in {bundle.path}", ""]
     lines += ["| compared | value | limit |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {v:g} | {LIMITS[name]:g} |" for name, v in parity.to_dict().items()]
-    if parity.int8_equal_by_layer is not None:
-        shares = " ".join(f"{share:.3f}" for share in parity.int8_equal_by_layer)
+    if parity.int8 is not None:
+        shares = " ".join(f"{share:.3f}" for share in parity.int8.equal_by_layer)
         lines += ["", f"int8 codes equal by layer: {shares}"]
     lines += ["", "| precision | MB | encoder ms | decoder ms | real-time factor |"]
     lines += ["| --- | ---: | ---: | ---: | ---: |"]
