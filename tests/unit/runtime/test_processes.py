@@ -58,7 +58,7 @@ def test_ctrl_c_keeps_what_was_encoded(tmp_path):
         cwd=tmp_path,
         env=command_environment(),
         # Tests that run in the background of a shell are started deaf to Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     encoder.stdin.write(pcm(make_tones(16_000, 48_000)))
     encoder.stdin.flush()
