@@ -19,7 +19,7 @@ from edge_codec.training.layers import (
     StreamLayer,
     Upsample,
 )
-from edge_codec.training.rvq import Quantized, ResidualVQ
+from edge_codec.training.rvq import ResidualVQ
 from edge_codec.training.spectral import Analysis, Synthesis
 
 
@@ -115,20 +115,6 @@ class FrameCodec(nn.Module):
         A code equal to the codebook size was not sent; a frame of only those was lost.
         """
         return self.decoder.step(self.quantizer.decode(codes_BFK), state_BS)
-
-    def forward(self, audio_BT: Tensor, kept_BF: Tensor | None) -> tuple[Tensor, Quantized | None]:
-        """Whole excerpts from the zero state, for training.
-
-        Args:
-            audio_BT: T a multiple of the hop.
-            kept_BF: layers kept of each frame (0 = lost); None bypasses the quantizer.
-        """
-        latent = self.encoder(audio_BT)
-        if kept_BF is None:
-            return self.decoder(latent), None
-        with torch.autocast(latent.device.type, enabled=False):
-            quantized = self.quantizer(latent.float(), kept_BF)
-        return self.decoder(quantized.latent_BFD), quantized
 
 
 def mask_layers(codes_BFK: Tensor, layers: int, codebook_size: int) -> Tensor:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from edge_codec.runtime.errors import ConfigError
 
 if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
     from edge_codec.training.trainer import Trainer
 
 EXAMPLES = """examples:
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         trainer.save_averaged(args.out / AVERAGED_FOLDER)
     finally:
         trainer.save(args.out)
-        writer.close()  # type: ignore[attr-defined]
+        writer.close()
 
 
 def _open_trainer(args: argparse.Namespace) -> "Trainer":
@@ -111,14 +113,14 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     return trainer
 
 
-def _open_writer(folder: Path) -> object:
+def _open_writer(folder: Path) -> "SummaryWriter":
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(folder)
 
 
-def _log(writer: object, sums: Mapping[str, float], step: int) -> dict[str, str]:
+def _log(writer: "SummaryWriter", sums: Mapping[str, float], step: int) -> dict[str, str]:
     means = {name: value / LOG_EVERY for name, value in sums.items()}
     for name, value in means.items():
-        writer.add_scalar(f"loss/{name}", value, step)  # type: ignore[attr-defined]
+        writer.add_scalar(f"loss/{name}", value, step)
     return {name: f"{value:.3f}" for name, value in means.items()}
