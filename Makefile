@@ -55,5 +55,5 @@ $(BASE)/.done: pyproject.toml
 $(DEV)/.done: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --upgrade "pip>=25.1"
-	$(DEV)/bin/pip install --quiet --editable '.[train,export]' --group dev
+	$(DEV)/bin/pip install --quiet --editable '.[train,export,crypto]' --group dev
 	touch $@

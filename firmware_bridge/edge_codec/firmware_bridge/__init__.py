@@ -40,6 +40,7 @@ from edge_codec.firmware_bridge.events import (
     StreamEnded,
     StreamStarted,
 )
+from edge_codec.firmware_bridge.guard import Guard, Heard
 from edge_codec.firmware_bridge.hello import Hello, describe_model_mismatch
 from edge_codec.firmware_bridge.pacing import (
     Framing,
@@ -55,6 +56,12 @@ from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
 from edge_codec.firmware_bridge.raw_receiver import RawReceiver
 from edge_codec.firmware_bridge.raw_transmitter import RawTransmitter
 from edge_codec.firmware_bridge.receiver import Receiver
+from edge_codec.firmware_bridge.security import (
+    Protection,
+    Security,
+    fingerprint,
+    ordered_nonce,
+)
 from edge_codec.firmware_bridge.session import MAX_STREAMS, STREAM_TIMEOUT_S
 from edge_codec.firmware_bridge.stats import LinkStats
 from edge_codec.firmware_bridge.transmitter import Transmitter, cut_packet
@@ -71,6 +78,8 @@ __all__ = [
     "Event",
     "FramesReceived",
     "Framing",
+    "Guard",
+    "Heard",
     "Hello",
     "HelloReceived",
     "LinkError",
@@ -81,10 +90,12 @@ __all__ = [
     "Mode",
     "PacketDamaged",
     "PacketsLost",
+    "Protection",
     "RawFormat",
     "RawReceiver",
     "RawTransmitter",
     "Receiver",
+    "Security",
     "StreamEnded",
     "StreamProfile",
     "StreamStarted",
@@ -92,10 +103,12 @@ __all__ = [
     "Transmitter",
     "cut_packet",
     "describe_model_mismatch",
+    "fingerprint",
     "framed_bytes",
     "line_rate_bps",
     "modes",
     "needed_bps",
+    "ordered_nonce",
     "profile_for",
     "raw_profile_for",
     "refusal",

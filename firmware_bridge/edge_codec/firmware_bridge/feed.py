@@ -40,7 +40,7 @@ class EventFeed:
     def _report(self, reason: DamageReason) -> None:
         if reason in _FRAMING_DAMAGE:
             self.stats.damaged_framing += 1
-        elif reason is DamageReason.CRC:
+        elif reason in (DamageReason.CRC, DamageReason.TAG):
             self.stats.damaged_crc += 1
         else:
             self.stats.refused += 1

@@ -46,26 +46,42 @@ class Packet:
 
 def pack_packet(packet: Packet) -> bytes:
     """Header, content and CRC."""
-    flags = _RED * packet.has_red | _FIRST * packet.is_first
+    data = pack_header(packet) + packet.content
+    return data + _crc(data)
+
+
+def pack_header(packet: Packet, *, is_secured: bool = False) -> bytes:
+    """The four bytes before the content."""
+    flags = _SECURED * is_secured | _RED * packet.has_red | _FIRST * packet.is_first
     first = VERSION << 6 | packet.type << 3 | flags
-    header = bytes([first, packet.stream_tag, packet.sequence & 0xFF, packet.profile_id])
-    return header + packet.content + _crc(header + packet.content)
+    return bytes([first, packet.stream_tag, packet.sequence & 0xFF, packet.profile_id])
 
 
 def unpack_packet(data: bytes) -> Packet | DamageReason:
     """Inverse of `pack_packet`; any bytes give a packet or the reason why not."""
     if len(data) < HEADER_BYTES + CRC_BYTES:
         return DamageReason.SHORT
-    first, stream_tag, sequence, profile_id = data[:HEADER_BYTES]
-    version, kind = first >> 6, first >> 3 & 7
     if data[-CRC_BYTES:] != _crc(data[:-CRC_BYTES]):
         # A tag made with a key takes the place of the CRC.
-        is_secured = version == VERSION and first & _SECURED
-        return DamageReason.SECURED if is_secured else DamageReason.CRC
-    if version != VERSION:
-        return DamageReason.VERSION
-    if first & _SECURED:
+        return DamageReason.SECURED if is_secured(data) else DamageReason.CRC
+    if is_secured(data):
         return DamageReason.SECURED
+    return unpack_content(data[:-CRC_BYTES])
+
+
+def is_secured(data: bytes) -> bool:
+    """Whether a packet of this version, if these bytes are one, ends with a tag."""
+    return len(data) >= HEADER_BYTES and data[0] >> 6 == VERSION and bool(data[0] & _SECURED)
+
+
+def unpack_content(data: bytes) -> Packet | DamageReason:
+    """The packet in a header and a content whose checksum or tag has been taken off."""
+    if len(data) < HEADER_BYTES:
+        return DamageReason.SHORT
+    first, stream_tag, sequence, profile_id = data[:HEADER_BYTES]
+    if first >> 6 != VERSION:
+        return DamageReason.VERSION
+    kind = first >> 3 & 7
     if kind > max(PacketType):
         return DamageReason.TYPE
     return Packet(
@@ -73,7 +89,7 @@ def unpack_packet(data: bytes) -> Packet | DamageReason:
         stream_tag=stream_tag,
         sequence=sequence,
         profile_id=profile_id,
-        content=data[HEADER_BYTES:-CRC_BYTES],
+        content=data[HEADER_BYTES:],
         has_red=bool(first & _RED),
         is_first=bool(first & _FIRST),
     )

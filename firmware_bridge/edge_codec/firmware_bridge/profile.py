@@ -118,8 +118,12 @@ class StreamProfile:
 
     def packet_bytes(self, layers: int | None = None, *, red: bool = False) -> int:
         """Bytes of a VOICE packet before stuffing; `layers` None means all."""
-        content = self.base_bytes + self.enhancement_bytes(layers or self.layers)
-        return HEADER_BYTES + content + (1 + self.base_bytes if red else 0) + CRC_BYTES
+        return HEADER_BYTES + self.content_bytes(layers, red=red) + CRC_BYTES
+
+    def content_bytes(self, layers: int | None = None, *, red: bool = False) -> int:
+        """Bytes of a VOICE packet's content; `layers` None means all."""
+        classes = self.base_bytes + self.enhancement_bytes(layers or self.layers)
+        return classes + (1 + self.base_bytes if red else 0)
 
     def gross_bitrate_bps(self, *, red: bool = False) -> float:
         """Bits per second of the VOICE packets on the wire, HELLOs left out."""

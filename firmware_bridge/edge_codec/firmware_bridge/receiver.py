@@ -7,6 +7,7 @@ from edge_codec.firmware_bridge.errors import LinkError, LocalLinkError
 from edge_codec.firmware_bridge.events import DamageReason, MessageReceived, MessageType
 from edge_codec.firmware_bridge.feed import EventFeed
 from edge_codec.firmware_bridge.framing import Unstuffer
+from edge_codec.firmware_bridge.guard import Guard
 from edge_codec.firmware_bridge.hello import unpack_hello
 from edge_codec.firmware_bridge.packet import Packet, PacketType, unpack_packet
 from edge_codec.firmware_bridge.profile import PROFILES
@@ -18,12 +19,13 @@ MAX_HOLD_SUPERFRAMES = 8
 class Receiver(EventFeed):
     """Follows up to four streams on one packet link."""
 
-    def __init__(self, *, hold_superframes: int = 0) -> None:
+    def __init__(self, *, hold_superframes: int = 0, guard: Guard | None = None) -> None:
         """Nothing heard yet.
 
         Args:
             hold_superframes: 0 to 8, how long a missing superframe is waited for when later
                 ones have come. 0 for a serial line, which keeps the order; 1 or 2 for UDP.
+            guard: opens secured packets and refuses others; None: secured ones are refused.
 
         Raises:
             LocalLinkError: out of range.
@@ -34,6 +36,7 @@ class Receiver(EventFeed):
             )
         super().__init__(hold_superframes=hold_superframes)
         self._unstuffer = Unstuffer()
+        self._open = unpack_packet if guard is None else guard.open
 
     def receive_data(self, chunk: bytes, *, now_s: float) -> None:
         """Take bytes as they came from the port, any number of them."""
@@ -44,7 +47,7 @@ class Receiver(EventFeed):
                 self._report(outcome)
 
     def _receive_packet(self, data: bytes, now_s: float) -> DamageReason | None:
-        packet = unpack_packet(data)
+        packet = self._open(data)
         if isinstance(packet, DamageReason):
             return packet
         if packet.type is PacketType.VOICE:

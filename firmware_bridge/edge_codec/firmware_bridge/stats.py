@@ -45,9 +45,10 @@ class LinkStats:
     damaged_framing: int = 0
     """Pieces with broken stuffing, too short or too long."""
     damaged_crc: int = 0
-    """Pieces with a wrong checksum."""
+    """Pieces with a wrong checksum or authentication tag."""
     refused: int = 0
-    """Whole packets not used: version, type, length, content, secured, profile unknown."""
+    """Whole packets not used: version, type, length, content, secured or not
+    secured, replayed, profile unknown."""
     streams_started: int = 0
     """Streams that became readable."""
     streams_replaced: int = 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from edge_codec.firmware_bridge.bits import IntArray
 from edge_codec.firmware_bridge.errors import LocalLinkError
-from edge_codec.firmware_bridge.events import MessageType
+from edge_codec.firmware_bridge.events import DamageReason, MessageType
 from edge_codec.firmware_bridge.framing import DELIMITER, stuff, unstuff
 from edge_codec.firmware_bridge.hello import Hello, pack_hello
 from edge_codec.firmware_bridge.packet import Packet, PacketType, pack_packet, unpack_packet
@@ -19,6 +19,7 @@ from edge_codec.firmware_bridge.profile import (
     StreamProfile,
     profile_id,
 )
+from edge_codec.firmware_bridge.security import NEVER_SECURED, Security, StreamSeal
 from edge_codec.firmware_bridge.spurt import Spurt
 from edge_codec.firmware_bridge.voice import pack_base, pack_voice, split_voice
 
@@ -29,18 +30,27 @@ MAX_MESSAGE_BYTES = MAX_PACKET_BYTES - HEADER_BYTES - CRC_BYTES
 class Transmitter(Spurt):
     """One talk spurt in packets, stuffed and delimited."""
 
-    def __init__(self, hello: Hello, *, stream_tag: int, red: int = 0) -> None:
+    def __init__(
+        self, hello: Hello, *, stream_tag: int, red: int = 0, security: Security | None = None
+    ) -> None:
         """Nothing is sent yet.
 
         Args:
             hello: who speaks; `hello.profile` is the profile of the stream.
             stream_tag: 0 to 255, random for each talk spurt.
             red: see `red`.
+            security: secures all packets; `hello.nonce` must then be greater than that of any
+                earlier stream of this source and epoch.
 
         Raises:
-            LocalLinkError: tag or red out of range.
+            LocalLinkError: tag or red out of range, or no room for a tag.
+            ModuleNotFoundError: encryption needs the extra `crypto`.
         """
         super().__init__(hello, stream_tag=stream_tag)
+        if security is not None:
+            security.check_profile(hello.profile)
+        self._security = security
+        self._seal = None if security is None else StreamSeal(security, hello)
         self.red = red
         self._layers = hello.profile.layers
         self._bases: deque[bytes] = deque(maxlen=MAX_RED)
@@ -78,20 +88,41 @@ class Transmitter(Spurt):
         """One CTRL, TEXT, CLIP or STAT packet, at any time.
 
         Raises:
-            LocalLinkError: the payload is longer than 249 bytes.
+            LocalLinkError: the payload is longer than 249 bytes, or what a tag leaves of them.
         """
-        if len(payload) > MAX_MESSAGE_BYTES:
-            raise LocalLinkError(
-                f"a message may have {MAX_MESSAGE_BYTES} bytes, got {len(payload)}; split it"
-            )
+        limit = self._security.max_message_bytes if self._security else MAX_MESSAGE_BYTES
+        if len(payload) > limit:
+            raise LocalLinkError(f"a message may have {limit} bytes, got {len(payload)}; split it")
         packet = Packet(
             type=PacketType[kind.name],
             stream_tag=self._tag,
             sequence=self.stats.message_sent,
             content=payload,
         )
+        wire = self._wire(packet, self.stats.message_sent)
         self.stats.message_sent += 1
-        return [self._counted(stuff(pack_packet(packet)))]
+        return [self._counted(wire)]
+
+    def cut(self, packet: bytes, layers: int) -> bytes:
+        """`cut_packet` for packets of this spurt, secured ones too: the tag is made anew.
+
+        Only for packets that were never sent: two under one nonce would tell of their content.
+
+        Raises:
+            LocalLinkError: layers out of range of the profile.
+        """
+        if self._seal is None:
+            return cut_packet(packet, self._profile, layers)
+        _check_layers(layers, self._profile)
+        data = unstuff(packet.strip(DELIMITER))
+        newest = self.stats.voice_sent - 1
+        if isinstance(data, DamageReason) or newest < 0:
+            return packet
+        number = newest - (newest - data[2] & 0xFF)
+        voice = self._seal.open(data, number)
+        if not isinstance(voice, Packet) or voice.type is not PacketType.VOICE:
+            return packet
+        return stuff(self._seal.seal(_cut_voice(voice, self._profile, layers), number))
 
     def _pack_hello(self, kind: PacketType) -> bytes:
         """The first one behind a delimiter of its own: noise before it costs nothing."""
@@ -114,7 +145,12 @@ class Transmitter(Spurt):
             has_red=has_red,
             is_first=kind is PacketType.VOICE and self.stats.voice_sent == 0,
         )
-        return stuff(pack_packet(packet))
+        return self._wire(packet, self.stats.voice_sent)
+
+    def _wire(self, packet: Packet, number: int) -> bytes:
+        if self._seal is None or packet.type in NEVER_SECURED:
+            return stuff(pack_packet(packet))
+        return stuff(self._seal.seal(packet, number))
 
 
 def cut_packet(packet: bytes, profile: StreamProfile, layers: int) -> bytes:
@@ -131,12 +167,15 @@ def cut_packet(packet: bytes, profile: StreamProfile, layers: int) -> bytes:
     voice = unpack_packet(data) if isinstance(data, bytes) else data
     if not isinstance(voice, Packet) or voice.type is not PacketType.VOICE:
         return packet
+    return stuff(pack_packet(_cut_voice(voice, profile, layers)))
+
+
+def _cut_voice(voice: Packet, profile: StreamProfile, layers: int) -> Packet:
     classes = split_voice(voice.content, profile, has_red=voice.has_red)
     if classes is None:
-        return packet
+        return voice
     base, field, upper = classes
-    content = base + field + upper[: profile.enhancement_bytes(layers)]
-    return stuff(pack_packet(replace(voice, content=content)))
+    return replace(voice, content=base + field + upper[: profile.enhancement_bytes(layers)])
 
 
 def _check_layers(layers: int, profile: StreamProfile) -> None:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "link" / "packets.json").read_text())
 RAW_GOLDEN = json.loads((ROOT / "tests" / "golden" / "link" / "raw_frames.json").read_text())
+SECURED_GOLDEN = json.loads((ROOT / "tests" / "golden" / "link" / "secured.json").read_text())
 EXAMPLES = re.findall(r"```(packet|wire) (\w+)\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -25,6 +26,15 @@ def test_the_page_works_through_every_kind_of_packet() -> None:
 def test_examples_are_the_golden_packets(form: str, name: str, text: str) -> None:
     digits = "".join(line.partition("#")[0] for line in text.splitlines())
     assert digits.replace(" ", "") == GOLDEN["packets"][name][form]
+
+
+def test_secured_examples_are_the_golden_packets() -> None:
+    examples = re.findall(r"```secured (\w+) (\w+)\n(.*?)```", PAGE, re.DOTALL)
+    assert len(examples) == 3
+    for suite, name, text in examples:
+        digits = "".join(line.partition("#")[0] for line in text.splitlines())
+        assert digits.replace(" ", "") == SECURED_GOLDEN["suites"][suite][name]
+        assert f"`{SECURED_GOLDEN['suites'][suite]['key']}`" in PAGE
 
 
 def test_raw_example_is_the_golden_frame() -> None:
