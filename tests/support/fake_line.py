@@ -28,7 +28,7 @@ class FakeClock:
 
     def wait(self, sources: Iterable[Any], timeout_s: float) -> None:
         assert 0 <= timeout_s <= 10
-        arrivals_s = [source.next_arrival_s for source in sources]
+        arrivals_s = [getattr(source, "next_arrival_s", np.inf) for source in sources]
         self._now_s = max(min([self._now_s + timeout_s, *arrivals_s]), self._now_s + 1e-4)
         if self._stop and self._now_s >= self._stop_s:
             self._stop.received = Signals.SIGINT
@@ -60,6 +60,9 @@ class WirePort:
         self.written.append((self._clock.now_s(), data))
         self._wire.push(data, self._clock.now_s())
         return len(data)
+
+    def unsent_bytes(self) -> int:
+        return 0
 
     def close(self) -> None:
         self.is_open = False
@@ -97,6 +100,9 @@ class ReplayPort:
         return data
 
     def write(self, data: bytes) -> int:
+        return 0
+
+    def unsent_bytes(self) -> int:
         return 0
 
     def close(self) -> None:

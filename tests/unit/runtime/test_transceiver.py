@@ -1,8 +1,6 @@
 """tx and rx as one chain in made-up time: samples in, a paced wire, samples out."""
 
 import math
-from collections.abc import Callable
-from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +19,7 @@ from edge_codec.firmware_bridge import (
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import AudioError, CodeRangeError, ConfigError, PortError
-from edge_codec.runtime.ports import Port
+from edge_codec.runtime.ports import PluggablePort, Port
 from edge_codec.runtime.transceiver import (
     Listener,
     Reception,
@@ -85,9 +83,7 @@ def receive(
     journal, sink = Journal(clock), ListSink(clock)
     listener = assembly.make_listener(bundle, url, baud, fast=options.pop("fast", False))
     ends = options.pop("ends", False)
-    reception = Reception(
-        lambda: ReplayPort(clock, arrivals, ends=ends), listener, sink, journal.report
-    )
+    reception = Reception(ReplayPort(clock, arrivals, ends=ends), listener, sink, journal.report)
     reception.run(clock, StopSignal(), **({"once": True, "timeout_s": 6.0} | options))
     reception.summarize()
     return sink, journal, listener
@@ -270,45 +266,67 @@ def test_recording_of_packets_ends_where_the_file_ends(bundle: Bundle) -> None:
     assert "stream_ended" in journal.names()
 
 
-def run_with_ports(
-    bundle: Bundle, open_line: Callable[[FakeClock], Port], *, reopens: bool
-) -> Journal:
-    clock = FakeClock()
-    journal = Journal(clock)
+class Cable:
+    """Opens a wire that is pulled out after 2 s and is back from 4 s on, unless it stays away."""
+
+    def __init__(self, clock: FakeClock, *, comes_back: bool = True) -> None:
+        self._clock = clock
+        self._back_s = 104.0 if comes_back else math.inf
+        self.wires: list[WirePort] = []
+        self.tried_s: list[float] = []
+
+    def open_line(self) -> Port:
+        now_s = self._clock.now_s()
+        self.tried_s.append(now_s)
+        if self.wires and now_s < self._back_s:
+            raise PortError("not there")
+        self.wires.append(WirePort(self._clock, 9600, cut_s=math.inf if self.wires else 2.0))
+        return self.wires[-1]
+
+
+def listen_on(bundle: Bundle, port: Port, clock: FakeClock, journal: Journal) -> None:
     listener = assembly.make_listener(bundle, LINE, 9600, fast=False)
-    reception = Reception(lambda: open_line(clock), listener, ListSink(clock), journal.report)
-    with suppress(PortError):
-        reception.run(clock, StopSignal(), reopens=reopens, timeout_s=8.0)
-    return journal
+    reception = Reception(port, listener, ListSink(clock), journal.report)
+    reception.run(clock, StopSignal(), timeout_s=8.0)
 
 
 def test_unplugged_port_is_waited_for(bundle: Bundle) -> None:
-    opened: list[float] = []
-
-    def open_line(clock: FakeClock) -> Port:
-        opened.append(clock.now_s())
-        if clock.now_s() < 104.0 and len(opened) > 1:
-            raise PortError("not there")
-        return WirePort(clock, 9600, cut_s=2.0 if len(opened) == 1 else math.inf)
-
-    journal = run_with_ports(bundle, open_line, reopens=True)
+    clock = FakeClock()
+    journal, cable = Journal(clock), Cable(clock)
+    port = PluggablePort(cable.open_line, clock.now_s, journal.report.event)
+    listen_on(bundle, port, clock, journal)
     assert journal.names() == ["listening", "port_lost", "port_back"]
-    assert len(opened) == 3  # lost after 2 s, tried after 3 s and 4 s
+    assert len(cable.tried_s) == 3  # lost after 2 s, tried after 3 s and 4 s
 
 
 def test_unplugged_port_is_an_error_where_nobody_waits(bundle: Bundle) -> None:
-    journal = run_with_ports(bundle, lambda clock: WirePort(clock, 9600, 2.0), reopens=False)
-    assert journal.names() == ["listening"]
-
-
-def test_port_lost_while_sending_is_an_error(bundle: Bundle) -> None:
     clock = FakeClock()
-    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
-    port = WirePort(clock, 9600, cut_s=1.0)
-    transmission = Transmission(make_source(9.0), sender, port, Journal(clock).report)
     with pytest.raises(PortError, match="lost"):
-        transmission.run(clock, StopSignal())
-    assert clock.now_s() < 101.5
+        listen_on(bundle, WirePort(clock, 9600, 2.0), clock, Journal(clock))
+
+
+def send_over_cable(bundle: Bundle, cable: Cable, clock: FakeClock, journal: Journal) -> None:
+    port = PluggablePort(cable.open_line, clock.now_s, journal.report.event)
+    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
+    Transmission(make_source(9.0), sender, port, journal.report).run(clock, StopSignal())
+
+
+def test_sender_goes_on_when_the_line_is_back(bundle: Bundle) -> None:
+    clock = FakeClock()
+    journal, cable = Journal(clock), Cable(clock)
+    send_over_cable(bundle, cable, clock, journal)
+    assert journal.names() == ["port_lost", "port_back"]
+    written = cable.wires[1].written
+    sink, heard, _ = receive(bundle, over_wire(written, 9600))
+    assert "hello" in heard.names()
+    assert len(sink.played_T) >= 4.5 * RATE_HZ
+
+
+def test_line_that_stays_away_is_an_error_in_the_end(bundle: Bundle) -> None:
+    clock = FakeClock()
+    with pytest.raises(PortError, match="lost"):
+        send_over_cable(bundle, Cable(clock, comes_back=False), clock, Journal(clock))
+    assert clock.now_s() > 109.0
 
 
 def test_port_that_takes_nothing_is_given_up(bundle: Bundle) -> None:

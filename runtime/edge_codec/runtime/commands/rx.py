@@ -3,7 +3,6 @@
 import argparse
 import math
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 from edge_codec.runtime.commands.tx import add_port_options
@@ -51,7 +50,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Receive until told to stop, or until what was asked for is over."""
     from edge_codec.runtime.bundle import load_bundle
-    from edge_codec.runtime.ports import is_line, open_port
+    from edge_codec.runtime.ports import open_port, plugged_port
     from edge_codec.runtime.transceiver import Reception, StopSignal, SystemClock, assembly
 
     clock, bundle = SystemClock(), load_bundle(args.model)
@@ -59,20 +58,16 @@ def run(args: argparse.Namespace) -> int:
     fast = args.fast or Path(args.port).is_file()
     listener = assembly.make_listener(bundle, args.port, baud, fast=fast)
     report = assembly.make_report("rx", clock, as_json=args.json, shares_stdout=args.output == "-")
-    open_line = partial(open_port, args.port, baud, "r")
+    # Who waits for one stream wants to know that it will not come.
+    open_line = open_port if args.once else plugged_port(clock.now_s, report.event)
     with (
         closing(assembly.open_sink(args.output, bundle.spec.sample_rate_hz, fast=fast)) as sink,
-        closing(Reception(open_line, listener, sink, report)) as reception,
+        closing(open_line(args.port, baud, "r")) as port,
         StopSignal() as stop,
     ):
+        reception = Reception(port, listener, sink, report)
         try:
-            reception.run(
-                clock,
-                stop,
-                reopens=is_line(args.port) and not args.once,
-                once=args.once,
-                timeout_s=args.timeout,
-            )
+            reception.run(clock, stop, once=args.once, timeout_s=args.timeout)
         finally:
             reception.summarize()
     if not (listener.played_frames or stop.received):

@@ -69,7 +69,7 @@ def add_port_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Send one talk spurt."""
     from edge_codec.runtime.bundle import load_bundle
-    from edge_codec.runtime.ports import open_port
+    from edge_codec.runtime.ports import plugged_port
     from edge_codec.runtime.transceiver import StopSignal, SystemClock, Transmission, assembly
 
     clock, bundle = SystemClock(), load_bundle(args.model)
@@ -77,9 +77,10 @@ def run(args: argparse.Namespace) -> int:
     profile = assembly.choose_profile(bundle.spec, args.bitrate, baud)
     sender = assembly.make_sender(bundle, profile, args.callsign, baud)
     report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")
+    open_line = plugged_port(clock.now_s, report.event)
     with (
         assembly.open_source(args.input, bundle.spec.sample_rate_hz, fast=args.fast) as source,
-        closing(open_port(args.port, args.baud or assembly.DEFAULT_BAUD, "w")) as port,
+        closing(open_line(args.port, args.baud or assembly.DEFAULT_BAUD, "w")) as port,
         StopSignal() as stop,
     ):
         _announce(report, port.name, bundle, profile)

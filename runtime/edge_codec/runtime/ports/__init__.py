@@ -11,7 +11,16 @@
 A port knows nothing of packets, and never blocks.
 """
 
-from edge_codec.runtime.ports.opener import Mode, is_line, open_port
+from edge_codec.runtime.ports.opener import Mode, is_line, open_port, plugged_port
+from edge_codec.runtime.ports.pluggable import PluggablePort
 from edge_codec.runtime.ports.port import DescriptorPort, Port
 
-__all__ = ["DescriptorPort", "Mode", "Port", "is_line", "open_port"]
+__all__ = [
+    "DescriptorPort",
+    "Mode",
+    "PluggablePort",
+    "Port",
+    "is_line",
+    "open_port",
+    "plugged_port",
+]

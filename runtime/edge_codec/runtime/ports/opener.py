@@ -1,11 +1,14 @@
 """One opener for every port URL."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from edge_codec.runtime.errors import PortError
 from edge_codec.runtime.ports.local import open_file, open_loop, open_pty
+from edge_codec.runtime.ports.pluggable import PluggablePort
 from edge_codec.runtime.ports.port import Port
 from edge_codec.runtime.ports.serial import open_serial
 from edge_codec.runtime.ports.udp import UdpPort
@@ -38,6 +41,26 @@ def open_port(url: str, baud: int, mode: Mode) -> Port:
     if scheme == "udp":
         return _open_udp(url, mode)
     raise PortError(f"unknown port {url}: give a /dev path, serial://, udp://, pty:// or a file")
+
+
+def plugged_port(
+    now_s: Callable[[], float], tell: Callable[[str, str], None]
+) -> Callable[[str, int, Mode], Port]:
+    """An `open_port` whose serial lines are waited for when they are pulled out.
+
+    Args:
+        now_s: the clock.
+        tell: takes the name of an event and a sentence, when a line goes and comes.
+    """
+
+    def open_plugged(url: str, baud: int, mode: Mode) -> Port:
+        if not is_line(url) or url.startswith("pty://"):
+            return open_port(url, baud, mode)
+        # A path that is a line now may be missing later: then it must not become a file.
+        line = url if "://" in url else f"serial://{url}"
+        return PluggablePort(partial(open_port, line, baud, mode), now_s, tell)
+
+    return open_plugged
 
 
 def is_line(url: str) -> bool:

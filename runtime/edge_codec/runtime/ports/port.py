@@ -3,8 +3,12 @@
 Knows descriptors and their errors; knows no URLs, no packets and no clock.
 """
 
+import array
+import contextlib
+import fcntl
 import os
 import select
+import termios
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,6 +41,13 @@ class Port(Protocol):
 
         Raises:
             PortError: the device is gone.
+        """
+
+    def unsent_bytes(self) -> int:
+        """How many bytes were taken but have not left yet, as far as the system knows.
+
+        Raises:
+            PortError: the device is gone, and so are they.
         """
 
     def close(self) -> None:
@@ -103,6 +114,13 @@ class DescriptorPort:
             return 0
         except OSError as error:
             raise self._lost(error) from error
+
+    def unsent_bytes(self) -> int:
+        """Bytes in the driver; 0 where it does not say."""
+        count = array.array("i", [0])
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._write_descriptor, termios.TIOCOUTQ, count)
+        return count[0]
 
     def close(self) -> None:
         """Release the descriptors."""

@@ -61,6 +61,10 @@ class UdpPort:
         except OSError:
             return len(data)
 
+    def unsent_bytes(self) -> int:
+        """None: what a network does with datagrams is not known."""
+        return 0
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()

@@ -4,20 +4,16 @@ One loop, no threads; the clock and the wish to stop are passed in.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict
 
 from edge_codec.firmware_bridge import EndReason, Event, HelloReceived, StreamEnded, StreamStarted
 from edge_codec.runtime.audio import LevelMeter
-from edge_codec.runtime.errors import PortError
 from edge_codec.runtime.meter import Report, peak_rss_bytes
 from edge_codec.runtime.ports import Port
 from edge_codec.runtime.transceiver.clock import WAIT_MAX_S, Clock, StopSignal
 from edge_codec.runtime.transceiver.listener import FloatArray, Listener, StreamMuted
 from edge_codec.runtime.transceiver.sinks import Sink
 
-REOPEN_INTERVAL_S = 1.0
-"""A port that was unplugged is tried this often."""
 NOISE_BYTES = 1000
 """So many bytes without one good packet are noise: the longest packet has 257."""
 
@@ -27,29 +23,22 @@ Notice = Event | StreamMuted
 class Reception:
     """Listens until told to stop, or until what was waited for is over."""
 
-    def __init__(
-        self, open_line: Callable[[], Port], listener: Listener, sink: Sink, report: Report
-    ) -> None:
-        """Open the port.
+    def __init__(self, port: Port, listener: Listener, sink: Sink, report: Report) -> None:
+        """Nothing is heard yet.
 
         Args:
-            open_line: opens the port.
+            port: open.
             listener: fresh.
             sink: where samples go.
             report: where events and the meter go.
-
-        Raises:
-            PortError: it cannot be opened.
         """
-        self._open_line = open_line
-        self._port: Port | None = open_line()
+        self._port = port
         self._listener = listener
         self._sink = sink
         self._report = report
         self._level = LevelMeter()
         self._is_sounding = False
         self._ended_streams = 0
-        self._reopen_s = 0.0
         self._good_packets = 0
         self._noise_from_bytes = 0
         self._has_hinted = False
@@ -59,7 +48,6 @@ class Reception:
         clock: Clock,
         stop: StopSignal,
         *,
-        reopens: bool = False,
         once: bool = False,
         timeout_s: float = math.inf,
     ) -> None:
@@ -68,7 +56,6 @@ class Reception:
         Args:
             clock: time and waiting.
             stop: the wish to stop.
-            reopens: wait for a port that was unplugged; else that is an error.
             once: stop behind the first stream.
             timeout_s: stop when no packet came for this long.
 
@@ -77,23 +64,17 @@ class Reception:
             AudioError: the sink failed.
         """
         heard_s = now_s = clock.now_s()
-        name = self._port.name if self._port else ""
-        self._report.event("listening", f"listening on {name}", port=name)
+        self._report.event("listening", f"listening on {self._port.name}", port=self._port.name)
         try:
             while not (stop.received or self._is_over(once=once) or now_s - heard_s >= timeout_s):
-                clock.wait([self._port] if self._port else [], self._wait_s(now_s))
+                clock.wait([self._port], self._wait_s(now_s))
                 now_s = clock.now_s()
-                self._read(now_s, reopens=reopens)
+                self._read(now_s)
                 self._play(now_s)
                 self._show()
                 heard_s = now_s if self._heard_packet() else heard_s
         finally:
             self._drain()
-
-    def close(self) -> None:
-        """Release the port."""
-        if self._port:
-            self._port.close()
 
     def summarize(self) -> None:
         """Report what was heard."""
@@ -118,40 +99,15 @@ class Reception:
         return stats.damaged_framing + stats.damaged_crc + stats.refused
 
     def _is_over(self, *, once: bool) -> bool:
-        if self._port and self._port.is_finished:
+        if self._port.is_finished:
             return True
         return once and self._ended_streams > 0 and not self._listener.is_playing
 
-    def _read(self, now_s: float, *, reopens: bool) -> None:
-        if self._port is None:
-            self._try_reopen(now_s)
-            return
-        try:
-            chunk = self._port.read()
-        except PortError as error:
-            if not reopens:
-                raise
-            self._lose_port(error, now_s)
-            return
+    def _read(self, now_s: float) -> None:
+        chunk = self._port.read()
         notices = self._listener.receive_data(chunk, now_s) if chunk else []
         for notice in [*notices, *self._listener.handle_timeout(now_s)]:
             self._tell(notice)
-
-    def _lose_port(self, error: PortError, now_s: float) -> None:
-        self.close()
-        self._port = None
-        self._reopen_s = now_s + REOPEN_INTERVAL_S
-        self._report.event("port_lost", f"{error}; waiting for it to come back")
-
-    def _try_reopen(self, now_s: float) -> None:
-        if now_s < self._reopen_s:
-            return
-        self._reopen_s = now_s + REOPEN_INTERVAL_S
-        try:
-            self._port = self._open_line()
-        except PortError:
-            return
-        self._report.event("port_back", f"{self._port.name} is back")
 
     def _play(self, now_s: float) -> None:
         samples_T = self._listener.pull(now_s)

@@ -45,6 +45,7 @@ class Transmission:
         self._is_ending = False
         self._failure: AudioError | None = None
         self._sent_bytes = 0
+        self._unsent_bytes = 0
 
     def run(self, clock: Clock, stop: StopSignal) -> None:
         """Send until the source ends or a stop is asked for, then END.
@@ -55,8 +56,7 @@ class Transmission:
         """
         self._start_s = self._audible_s = clock.now_s()
         self._sender.open(self._start_s)
-        while not self._is_over:
-            now_s = clock.now_s()
+        while not self._is_over(now_s := clock.now_s()):
             was_given = self._take_samples(now_s, ends=stop.received is not None)
             self._write_packets(now_s)
             self._show(now_s)
@@ -79,8 +79,18 @@ class Transmission:
         )
 
     @property
-    def _is_over(self) -> bool:
+    def _has_written_all(self) -> bool:
         return self._is_ending and self._sender.is_idle and not self._unwritten
+
+    def _is_over(self, now_s: float) -> bool:
+        """Whether END and all before it have left the machine."""
+        if not self._has_written_all:
+            return False
+        unsent_bytes = self._port.unsent_bytes()
+        if unsent_bytes:
+            self._check_stuck(now_s, is_moving=unsent_bytes < self._unsent_bytes)
+        self._unsent_bytes = unsent_bytes
+        return unsent_bytes == 0
 
     def _take_samples(self, now_s: float, *, ends: bool) -> bool:
         """Send what the source gives; returns whether it gave any."""
