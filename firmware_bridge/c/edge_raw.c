@@ -30,6 +30,8 @@ bool edge_raw_profile(uint8_t layers, edge_profile_t *profile)
         return false;
     profile->superframe_ms = layers <= 2 ? 480 : layers <= 8 ? 240 : 160;
     profile->frames = (uint8_t)(profile->superframe_ms / 20);
+    if (layers == 5 || layers == 6)
+        profile->base_layers = layers;
     return true;
 }
 

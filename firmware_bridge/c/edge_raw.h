@@ -65,7 +65,11 @@ typedef struct {
     edge_raw_decoder_t decoder;
 } edge_raw_rx_t;
 
-/** The profile of modes R500 to R6000, 1 to 12 layers; false: there is none. */
+/**
+ * The profile of modes R500 to R6000, 1 to 12 layers; false: there is none.
+ *
+ * HELLO is sent twice before the first voice, then every 5 s.
+ */
 bool edge_raw_profile(uint8_t layers, edge_profile_t *profile);
 
 /**

@@ -24,6 +24,7 @@ On a noisy pipe `RawTransmitter` and `RawReceiver` take their places, with a pro
 `docs/protocol.md` is the authority on every byte.
 """
 
+from edge_codec.firmware_bridge.auto_receiver import AutoReceiver
 from edge_codec.firmware_bridge.callsign import BROADCAST
 from edge_codec.firmware_bridge.channel import Channel, ChannelModel
 from edge_codec.firmware_bridge.errors import LinkError, LocalLinkError
@@ -42,12 +43,11 @@ from edge_codec.firmware_bridge.events import (
 )
 from edge_codec.firmware_bridge.guard import Guard, Heard
 from edge_codec.firmware_bridge.hello import Hello, describe_model_mismatch
+from edge_codec.firmware_bridge.modes import Framing, Mode, find_mode, modes
 from edge_codec.firmware_bridge.pacing import (
-    Framing,
-    Mode,
+    USABLE_SHARE,
     TokenBucket,
     line_rate_bps,
-    modes,
     needed_bps,
     refusal,
 )
@@ -71,6 +71,8 @@ __all__ = [
     "MAX_STREAMS",
     "PROFILES",
     "STREAM_TIMEOUT_S",
+    "USABLE_SHARE",
+    "AutoReceiver",
     "Channel",
     "ChannelModel",
     "DamageReason",
@@ -103,6 +105,7 @@ __all__ = [
     "Transmitter",
     "cut_packet",
     "describe_model_mismatch",
+    "find_mode",
     "fingerprint",
     "framed_bytes",
     "line_rate_bps",

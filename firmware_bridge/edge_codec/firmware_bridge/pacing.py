@@ -1,70 +1,16 @@
-"""How much a wire carries: byte rates, a token bucket, the table of modes. No clock.
+"""How much a wire carries, what fits, and a token bucket that keeps to it. No clock.
 
-Knows profiles, no packets.
+Knows modes, no packets.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 from edge_codec.firmware_bridge.errors import LocalLinkError
-from edge_codec.firmware_bridge.profile import StreamProfile, profile_for
-from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
+from edge_codec.firmware_bridge.modes import Framing, Mode, modes
+from edge_codec.firmware_bridge.profile import StreamProfile
 
 USABLE_SHARE = 0.95
 """Share of a wire's rate that is used: clocks of two ends differ and buffers hide it."""
-_SERIAL_JITTER_MS = 40
-
-
-class Framing(StrEnum):
-    """How superframes go on the wire."""
-
-    PACKET = "P"
-    """Stuffed packets, for pipes that are nearly free of errors."""
-    RAW = "R"
-    """Frames with their own error correction, for noisy pipes."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mode:
-    """One row of the table of modes."""
-
-    framing: Framing
-    """Packets or raw frames."""
-    profile: StreamProfile
-    """How such a stream is packed."""
-
-    @property
-    def name(self) -> str:
-        """Framing and the codec's bits per second, as in P3000."""
-        return f"{self.framing}{self.profile.codec_bitrate_bps:.0f}"
-
-    @property
-    def mouth_to_ear_ms(self) -> int:
-        """Fill a superframe, hold one in the jitter buffer, and one code frame."""
-        frame_ms = round(self.profile.frame_duration_us / 1000)
-        return 2 * self.profile.superframe_ms + _SERIAL_JITTER_MS + frame_ms
-
-    def needed_bps(self, *, red: bool = False) -> float:
-        """Bits per second on the wire, HELLOs included; RED is for packets only."""
-        if self.framing is Framing.RAW:
-            form = RawFormat(self.profile)
-            return form.gross_bitrate_bps() + form.hello_bitrate_bps()
-        return self.profile.gross_bitrate_bps(red=red) + self.profile.hello_bitrate_bps()
-
-
-def modes(
-    layers: int = 12,
-    bits_per_code: int = 10,
-    frame_rate_hz: float = 50.0,
-    *,
-    framing: Framing = Framing.PACKET,
-) -> list[Mode]:
-    """Every mode of a codec, one per number of layers, lowest bitrate first."""
-    make = raw_profile_for if framing is Framing.RAW else profile_for
-    return [
-        Mode(framing=framing, profile=make(n, bits_per_code, frame_rate_hz))
-        for n in range(1, layers + 1)
-    ]
+BITS_PER_BYTE = 10
+"""8N1: start bit, 8 data bits, stop bit."""
 
 
 def line_rate_bps(baud: int, *, synchronous: bool = False) -> float:

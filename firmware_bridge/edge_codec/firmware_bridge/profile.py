@@ -20,19 +20,20 @@ PROFILE_IN_HELLO = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
-    """A default superframe duration, for codecs up to some bitrate."""
+class Shape:
+    """Default superframe and base class of codecs up to some bitrate."""
 
     superframe_ms: int
     _: KW_ONLY
     up_to_bps: float = float("inf")
     groups: int = 1
     """Equal parts the superframe must have, in whole code frames."""
+    base_bps: float = 1000
+    """Bits per second that the base class comes nearest to."""
 
 
-_BASE_BITRATE_BPS = 1000
 _SLOW_BPS = 2400
-_DURATIONS = (Duration(480, up_to_bps=1500), Duration(240, up_to_bps=4000), Duration(120))
+_SHAPES = (Shape(480, up_to_bps=1500), Shape(240, up_to_bps=4000), Shape(120))
 _LIMITS = {
     "layers": (1, 32),
     "base_layers": (1, 8),
@@ -144,27 +145,27 @@ def profile_for(layers: int, bits_per_code: int, frame_rate_hz: float) -> Stream
     Raises:
         LocalLinkError: no packet can hold such a stream.
     """
-    return default_profile(layers, bits_per_code, frame_rate_hz, _DURATIONS)
+    return default_profile(layers, bits_per_code, frame_rate_hz, _SHAPES)
 
 
 def default_profile(
     layers: int,
     bits_per_code: int,
     frame_rate_hz: float,
-    durations: tuple[Duration, ...],
+    shapes: tuple[Shape, ...],
 ) -> StreamProfile:
-    """A profile with the superframe duration of its bitrate, in whole code frames.
+    """A profile with the shape of its bitrate, in whole code frames.
 
     Raises:
         LocalLinkError: no packet can hold such a stream.
     """
     layer_bps = bits_per_code * frame_rate_hz
-    wanted = next(d for d in durations if layers * layer_bps <= d.up_to_bps)
+    wanted = next(shape for shape in shapes if layers * layer_bps <= shape.up_to_bps)
     groups = wanted.groups
     frames = groups * max(1, round(wanted.superframe_ms / 1000 * frame_rate_hz / groups))
     return StreamProfile(
         layers=layers,
-        base_layers=min(layers, 8, max(1, round(_BASE_BITRATE_BPS / layer_bps))),
+        base_layers=min(layers, 8, max(1, round(wanted.base_bps / layer_bps))),
         bits_per_code=bits_per_code,
         frames_per_superframe=frames,
         superframe_ms=10 * round(100 * frames / frame_rate_hz),

@@ -10,7 +10,7 @@ from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.golay import CODED_BITS
 from edge_codec.firmware_bridge.profile import (
     HELLO_BODY_BYTES,
-    Duration,
+    Shape,
     StreamProfile,
     default_profile,
 )
@@ -23,11 +23,17 @@ CRC_BITS = 16
 HELLO_BITS = 8 * HELLO_BODY_BYTES + CRC_BITS + TAIL_BITS
 """Bits of a HELLO or END before coding."""
 
-_DURATIONS = (
-    Duration(480, up_to_bps=1000, groups=3),
-    Duration(240, up_to_bps=4000, groups=3),
-    Duration(160, groups=2),
+# R3000 fits 9600 baud with all layers at the strong rate; what is slower keeps to slower lines. See
+# docs/adr/0008.
+_SHAPES = (
+    Shape(480, up_to_bps=1000, groups=3),
+    Shape(240, up_to_bps=2000, groups=3),
+    Shape(240, up_to_bps=3000, groups=3, base_bps=3000),
+    Shape(240, up_to_bps=4000, groups=3),
+    Shape(160, groups=2),
 )
+HELLO_INTERVAL_S = 5.0
+"""Seconds between two HELLOs while voice is sent: each takes a whole frame."""
 _LONG_GROUPS_ABOVE_MS = 240
 
 
@@ -92,15 +98,16 @@ class RawFormat:
 
     def hello_bitrate_bps(self) -> float:
         """Bits per second that the repeated HELLO adds: it takes a whole frame."""
-        return self.frame_bytes * 8 / self.profile.hello_interval_s
+        return self.frame_bytes * 8 / HELLO_INTERVAL_S
 
 
 def raw_profile_for(layers: int, bits_per_code: int, frame_rate_hz: float) -> StreamProfile:
     """The default R profile of a codec.
 
-    Superframes of 480 ms up to 1 kbit/s, 240 ms up to 4 kbit/s, 160 ms above.
+    Superframes of 480 ms up to 1 kbit/s, 240 ms up to 4 kbit/s, 160 ms above. The base class
+    is about 1 kbit/s, but everything above 2 and up to 3 kbit/s.
 
     Raises:
         LocalLinkError: no frame can hold such a stream.
     """
-    return default_profile(layers, bits_per_code, frame_rate_hz, _DURATIONS)
+    return default_profile(layers, bits_per_code, frame_rate_hz, _SHAPES)

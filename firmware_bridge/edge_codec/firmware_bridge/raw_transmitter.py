@@ -6,27 +6,35 @@ No I/O, no clock. Every frame of a profile has the same length: there is nothing
 from edge_codec.firmware_bridge.bits import IntArray
 from edge_codec.firmware_bridge.hello import Hello
 from edge_codec.firmware_bridge.packet import PacketType
-from edge_codec.firmware_bridge.raw_format import RawFormat
+from edge_codec.firmware_bridge.raw_format import HELLO_INTERVAL_S, RawFormat
 from edge_codec.firmware_bridge.raw_frame import RawHeader, pack_raw_hello, pack_raw_voice
 from edge_codec.firmware_bridge.spurt import Spurt
+from edge_codec.firmware_bridge.stats import LinkStats
 
 
 class RawTransmitter(Spurt):
     """One talk spurt in frames for a transparent, noisy byte pipe."""
 
-    def __init__(self, hello: Hello, *, stream_tag: int) -> None:
+    def __init__(self, hello: Hello, *, stream_tag: int, stats: LinkStats | None = None) -> None:
         """Nothing is sent yet.
 
         Args:
             hello: who speaks; `hello.profile`, as `raw_profile_for` makes it, is agreed with
                 the receiver beforehand.
             stream_tag: 0 to 255, random for each talk spurt.
+            stats: counters to go on with; None: new ones.
 
         Raises:
             LocalLinkError: tag out of range, or a profile that R frames cannot carry.
         """
-        super().__init__(hello, stream_tag=stream_tag)
+        super().__init__(hello, stream_tag=stream_tag, stats=stats)
         self._format = RawFormat(hello.profile)
+        self._hello_interval_s = HELLO_INTERVAL_S
+
+    @property
+    def voice_bytes(self) -> int:
+        """Bytes of every frame."""
+        return self._format.frame_bytes
 
     def _pack_hello(self, kind: PacketType) -> bytes:
         return pack_raw_hello(self._header(kind), self._hello, self._format)
@@ -35,4 +43,4 @@ class RawTransmitter(Spurt):
         return pack_raw_voice(self._header(PacketType.VOICE), codes_FK, self._format)
 
     def _header(self, kind: PacketType) -> RawHeader:
-        return RawHeader(kind, self._tag, self.stats.voice_sent & 0xFF)
+        return RawHeader(kind, self._tag, self._number & 0xFF)

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 class LinkStats:
     """What was sent, and what became of everything that was received.
 
-    Of a stream heard from HELLO to END, the peer's `voice_sent` is
+    Of a stream heard from HELLO to END, the peer's `voice_sent + voice_dropped` is
     `voice_delivered + voice_recovered + voice_lost`. Every accepted VOICE packet is
     delivered, duplicate, late or still held back for an earlier one.
     """
 
     voice_sent: int = 0
     """VOICE packets handed to the caller for writing."""
+    voice_cut: int = 0
+    """Of those, packets with fewer layers than the profile has."""
+    voice_dropped: int = 0
+    """Superframes that were never sent: they were too late, or the duty cycle was used up."""
     hello_sent: int = 0
     """HELLO packets handed over, END not counted."""
     end_sent: int = 0
@@ -22,6 +26,10 @@ class LinkStats:
     """CTRL, TEXT, CLIP and STAT packets handed over."""
     bytes_sent: int = 0
     """Bytes handed over, stuffing and delimiters included."""
+    steps_down: int = 0
+    """Times a talk spurt went on in a lower mode, because the line was late."""
+    steps_up: int = 0
+    """Times it went back to a higher one."""
     bytes_received: int = 0
     """Bytes taken from the caller."""
     voice_received: int = 0

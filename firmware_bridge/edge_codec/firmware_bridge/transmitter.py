@@ -17,10 +17,12 @@ from edge_codec.firmware_bridge.profile import (
     HEADER_BYTES,
     MAX_PACKET_BYTES,
     StreamProfile,
+    framed_bytes,
     profile_id,
 )
 from edge_codec.firmware_bridge.security import NEVER_SECURED, Security, StreamSeal
 from edge_codec.firmware_bridge.spurt import Spurt
+from edge_codec.firmware_bridge.stats import LinkStats
 from edge_codec.firmware_bridge.voice import pack_base, pack_voice, split_voice
 
 MAX_RED = 2
@@ -31,7 +33,13 @@ class Transmitter(Spurt):
     """One talk spurt in packets, stuffed and delimited."""
 
     def __init__(
-        self, hello: Hello, *, stream_tag: int, red: int = 0, security: Security | None = None
+        self,
+        hello: Hello,
+        *,
+        stream_tag: int,
+        red: int = 0,
+        security: Security | None = None,
+        stats: LinkStats | None = None,
     ) -> None:
         """Nothing is sent yet.
 
@@ -41,33 +49,32 @@ class Transmitter(Spurt):
             red: see `red`.
             security: secures all packets; `hello.nonce` must then be greater than that of any
                 earlier stream of this source and epoch.
+            stats: counters to go on with; None: new ones.
 
         Raises:
             LocalLinkError: tag or red out of range, or no room for a tag.
             ModuleNotFoundError: encryption needs the extra `crypto`.
         """
-        super().__init__(hello, stream_tag=stream_tag)
+        super().__init__(hello, stream_tag=stream_tag, stats=stats)
         if security is not None:
             security.check_profile(hello.profile)
         self._security = security
         self._seal = None if security is None else StreamSeal(security, hello)
         self.red = red
-        self._layers = hello.profile.layers
+        self._messages = 0
         self._bases: deque[bytes] = deque(maxlen=MAX_RED)
 
     @property
-    def layers(self) -> int:
-        """Layers sent from the next packet on; set it lower while the line is late.
+    def least_layers(self) -> int:
+        """The base class is never cut."""
+        return self._profile.base_layers
 
-        Raises:
-            LocalLinkError: set outside base_layers to layers of the profile.
-        """
-        return self._layers
-
-    @layers.setter
-    def layers(self, layers: int) -> None:
-        _check_layers(layers, self._profile)
-        self._layers = layers
+    @property
+    def voice_bytes(self) -> int:
+        """Most bytes that the next superframe takes, HELLO left out."""
+        packet_bytes = self._profile.packet_bytes(self._layers, red=self._red > 0)
+        tag_bytes = self._security.tag_bytes if self._security else CRC_BYTES
+        return framed_bytes(packet_bytes - CRC_BYTES + tag_bytes)
 
     @property
     def red(self) -> int:
@@ -96,11 +103,12 @@ class Transmitter(Spurt):
         packet = Packet(
             type=PacketType[kind.name],
             stream_tag=self._tag,
-            sequence=self.stats.message_sent,
+            sequence=self._messages,
             content=payload,
         )
-        wire = self._wire(packet, self.stats.message_sent)
+        wire = self._wire(packet, self._messages)
         self.stats.message_sent += 1
+        self._messages += 1
         return [self._counted(wire)]
 
     def cut(self, packet: bytes, layers: int) -> bytes:
@@ -115,7 +123,7 @@ class Transmitter(Spurt):
             return cut_packet(packet, self._profile, layers)
         _check_layers(layers, self._profile)
         data = unstuff(packet.strip(DELIMITER))
-        newest = self.stats.voice_sent - 1
+        newest = self._number - 1
         if isinstance(data, DamageReason) or newest < 0:
             return packet
         number = newest - (newest - data[2] & 0xFF)
@@ -127,7 +135,10 @@ class Transmitter(Spurt):
     def _pack_hello(self, kind: PacketType) -> bytes:
         """The first one behind a delimiter of its own: noise before it costs nothing."""
         packet = self._pack(kind, pack_hello(self._hello))
-        return packet if self.stats.hello_sent else DELIMITER + packet
+        return packet if self._hellos else DELIMITER + packet
+
+    def _note_skipped(self, codes_FK: IntArray) -> None:
+        self._bases.append(pack_base(codes_FK, self._profile))
 
     def _pack_voice(self, codes_FK: IntArray) -> bytes:
         red = (self._red, self._bases[-self._red]) if 0 < self._red <= len(self._bases) else None
@@ -139,13 +150,13 @@ class Transmitter(Spurt):
         packet = Packet(
             type=kind,
             stream_tag=self._tag,
-            sequence=self.stats.voice_sent,
+            sequence=self._number,
             profile_id=profile_id(self._profile),
             content=content,
             has_red=has_red,
-            is_first=kind is PacketType.VOICE and self.stats.voice_sent == 0,
+            is_first=kind is PacketType.VOICE and self._number == 0,
         )
-        return self._wire(packet, self.stats.voice_sent)
+        return self._wire(packet, self._number)
 
     def _wire(self, packet: Packet, number: int) -> bytes:
         if self._seal is None or packet.type in NEVER_SECURED:
