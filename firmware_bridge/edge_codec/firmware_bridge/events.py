@@ -42,7 +42,9 @@ class DamageReason(StrEnum):
     TAG = "tag"
     """The authentication tag does not match: noise, another key or a forgery."""
     REPLAY = "replay"
-    """Secured, but it came before, or its stream is older than one already heard."""
+    """Secured, but it came before."""
+    STALE = "stale"
+    """Secured HELLO of a stream that is older than one heard since, or was heard already."""
     PROFILE = "profile"
     """Voice whose profile is unknown until a HELLO of its stream arrives."""
 

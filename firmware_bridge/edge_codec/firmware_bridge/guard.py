@@ -4,7 +4,7 @@ Stands before the session: what it lets through is a `Packet` like any other. St
 and only packets with a right tag make any.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge_codec.firmware_bridge.errors import LinkError
@@ -100,21 +100,29 @@ class _Stream:
 class Guard:
     """Opens secured packets; refuses all others."""
 
-    def __init__(self, security: Security, heard: Mapping[str, Heard] | None = None) -> None:
+    def __init__(
+        self,
+        security: Security,
+        heard: Mapping[str, Heard] | None = None,
+        *,
+        keep: Callable[[Mapping[str, Heard]], None] | None = None,
+    ) -> None:
         """Know no stream yet.
 
         Args:
             security: as agreed with the senders.
             heard: newest stream by source, from `heard` of an earlier guard with this secret:
                 without it, streams recorded before can be replayed once.
+            keep: called with `heard` when a new stream has been accepted.
         """
         self._security = security
         self._streams: dict[int, _Stream] = {}
         self._heard = dict(heard or {})
+        self._keep_heard = keep
 
     @property
     def heard(self) -> dict[str, Heard]:
-        """Newest stream by source; keep it where it outlives the process."""
+        """Newest stream by source: 256 of them at most."""
         return dict(self._heard)
 
     def open(self, data: bytes) -> Packet | DamageReason:
@@ -146,9 +154,12 @@ class Guard:
         if isinstance(packet, DamageReason):
             return packet
         if number < stream.voice.expected - _HELLO_BACK or self._is_old(framed.stream_tag, stream):
-            return DamageReason.REPLAY
+            return DamageReason.STALE
         stream.voice.expect(number)
+        is_new = self._streams.get(framed.stream_tag) is not stream
         self._keep(framed.stream_tag, stream)
+        if is_new and self._keep_heard:
+            self._keep_heard(self._heard)
         return packet
 
     def _open_other(self, framed: Packet, data: bytes) -> Packet | DamageReason:

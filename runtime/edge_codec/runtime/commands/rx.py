@@ -4,14 +4,20 @@ import argparse
 import math
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edge_codec.runtime.commands.security_options import add_security_options, open_guard
 from edge_codec.runtime.commands.tx import add_port_options
 from edge_codec.runtime.errors import PortError
+
+if TYPE_CHECKING:
+    from edge_codec.firmware_bridge import Guard
 
 _EXAMPLES = """examples:
   edge-codec rx --port /dev/ttyUSB0 --baud 9600 --output speaker
   edge-codec rx --port udp://:5004 --output heard.wav --once
   edge-codec rx --port /dev/ttyUSB0 --output - | aplay -t raw -f S16_LE -r 16000
+  edge-codec rx --port /dev/ttyUSB0 --security auth --key voice.key
 """
 
 
@@ -44,11 +50,17 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="store_true",
         help="decode as bytes come, without a playout clock; always so when the port is a file",
     )
+    add_security_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Receive until told to stop, or until what was asked for is over."""
+    with open_guard(args) as guard:
+        return _receive(args, guard)
+
+
+def _receive(args: argparse.Namespace, guard: "Guard | None") -> int:
     from edge_codec.runtime.bundle import load_bundle
     from edge_codec.runtime.ports import open_port, plugged_port
     from edge_codec.runtime.transceiver import Reception, StopSignal, SystemClock, assembly
@@ -56,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     clock, bundle = SystemClock(), load_bundle(args.model)
     baud = args.baud or assembly.DEFAULT_BAUD
     fast = args.fast or Path(args.port).is_file()
-    listener = assembly.make_listener(bundle, args.port, baud, fast=fast)
+    listener = assembly.make_listener(bundle, args.port, baud, fast=fast, guard=guard)
     report = assembly.make_report("rx", clock, as_json=args.json, shares_stdout=args.output == "-")
     # Who waits for one stream wants to know that it will not come.
     open_line = open_port if args.once else plugged_port(clock.now_s, report.event)

@@ -4,6 +4,8 @@ import argparse
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from edge_codec.runtime.commands.security_options import add_security_options, read_security
+
 if TYPE_CHECKING:
     from edge_codec.firmware_bridge import StreamProfile
     from edge_codec.runtime.bundle import Bundle
@@ -13,6 +15,7 @@ _EXAMPLES = """examples:
   edge-codec tx --port /dev/ttyUSB0 --baud 9600 --bitrate 3000 --input mic
   edge-codec tx --port udp://192.168.1.20:5004 --input talk.flac --callsign AB1CD
   arecord -t raw -f S16_LE -r 16000 | edge-codec tx --port /dev/ttyUSB0 --input -
+  edge-codec tx --port /dev/ttyUSB0 --callsign AB1CD --security auth --key voice.key
 """
 
 
@@ -40,6 +43,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "--fast", action="store_true", help="send a file as fast as the line takes it"
+    )
+    add_security_options(parser)
+    parser.add_argument(
+        "--epoch",
+        type=int,
+        default=0,
+        metavar="N",
+        help="key epoch, 0 to 255: raise it if the clock of this board went back (default: 0)",
     )
     parser.set_defaults(run=run)
 
@@ -72,10 +83,13 @@ def run(args: argparse.Namespace) -> int:
     from edge_codec.runtime.ports import plugged_port
     from edge_codec.runtime.transceiver import StopSignal, SystemClock, Transmission, assembly
 
+    security = read_security(args)
     clock, bundle = SystemClock(), load_bundle(args.model)
     baud = assembly.pace_of(args.port, args.baud, fast=args.fast)
     profile = assembly.choose_profile(bundle.spec, args.bitrate, baud)
-    sender = assembly.make_sender(bundle, profile, args.callsign, baud)
+    sender = assembly.make_sender(
+        bundle, profile, args.callsign, baud, security=security, epoch=args.epoch
+    )
     report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")
     open_line = plugged_port(clock.now_s, report.event)
     with (

@@ -5,15 +5,19 @@ Knows every part of a transceiver, and no command line.
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edge_codec.firmware_bridge import (
+    Guard,
     Hello,
+    Security,
     StreamProfile,
     TokenBucket,
     Transmitter,
+    ordered_nonce,
     profile_for,
     refusal,
 )
@@ -64,24 +68,38 @@ def choose_profile(spec: CodecSpec, bitrate_bps: float, baud: int | None) -> Str
     return profile
 
 
-def make_sender(bundle: Bundle, profile: StreamProfile, callsign: str, baud: int | None) -> Sender:
-    """A sender for one talk spurt, with fresh random tag and nonce.
+def make_sender(
+    bundle: Bundle,
+    profile: StreamProfile,
+    callsign: str,
+    baud: int | None,
+    *,
+    security: Security | None = None,
+    epoch: int = 0,
+) -> Sender:
+    """A sender for one talk spurt, with fresh tag and nonce.
 
     Raises:
-        LocalLinkError: the callsign is not valid.
+        ConfigError: what is secured needs a callsign.
+        LocalLinkError: the callsign or the epoch is not valid.
     """
+    if security is not None and not callsign:
+        raise ConfigError("--security needs --callsign: each station has a key of its own by it")
     hello = Hello(
         source=callsign,
         model_hash=bytes.fromhex(bundle.model_hash)[:4],
         profile=profile,
-        nonce=os.urandom(8),
+        nonce=ordered_nonce(time.time_ns() // 1_000_000, os.urandom(2)),
+        epoch=epoch,
     )
-    transmitter = Transmitter(hello, stream_tag=os.urandom(1)[0])
+    transmitter = Transmitter(hello, stream_tag=os.urandom(1)[0], security=security)
     bucket = None if baud is None else TokenBucket.for_line(baud)
     return Sender(StreamEncoder(bundle), transmitter, profile, bucket)
 
 
-def make_listener(bundle: Bundle, url: str, baud: int, *, fast: bool) -> Listener:
+def make_listener(
+    bundle: Bundle, url: str, baud: int, *, fast: bool, guard: Guard | None = None
+) -> Listener:
     """A listener whose playout suits the port: a line, a network, or no clock with `fast`."""
     frame_s = bundle.spec.hop_samples / bundle.spec.sample_rate_hz
 
@@ -93,7 +111,7 @@ def make_listener(bundle: Bundle, url: str, baud: int, *, fast: bool) -> Listene
         airtime_s = framed_bytes(profile.packet_bytes()) * BITS_PER_BYTE / baud
         return JitterBuffer(frame_s, serial_delay(profile.superframe_s, airtime_s))
 
-    return Listener(StreamDecoder(bundle), bytes.fromhex(bundle.model_hash), make_playout)
+    return Listener(StreamDecoder(bundle), bytes.fromhex(bundle.model_hash), make_playout, guard)
 
 
 @contextmanager

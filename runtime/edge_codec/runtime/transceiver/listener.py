@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edge_codec.firmware_bridge import (
     Event,
     FramesReceived,
+    Guard,
     Hello,
     HelloReceived,
     LinkStats,
@@ -84,6 +85,7 @@ class Listener:
         decoder: StreamDecoder,
         model_hash: bytes,
         make_playout: Callable[[StreamProfile], Playout],
+        guard: Guard | None = None,
     ) -> None:
         """Hear nothing yet.
 
@@ -91,11 +93,12 @@ class Listener:
             decoder: of the model that `model_hash` names.
             model_hash: of the decoder's bundle, 4 bytes or more.
             make_playout: the buffer for a new stream.
+            guard: hears secured streams alone; None: unsecured ones alone.
         """
         self._decoder = decoder
         self._model_hash = model_hash
         self._make_playout = make_playout
-        self._receiver = Receiver()
+        self._receiver = Receiver(guard=guard)
         self._streams: dict[int, _Stream] = {}
         self._current: _Stream | None = None
         self._leftover_T: FloatArray = np.zeros(0, np.float32)

@@ -6,11 +6,19 @@ One loop, no threads; the clock and the wish to stop are passed in.
 import math
 from dataclasses import asdict
 
-from edge_codec.firmware_bridge import EndReason, Event, HelloReceived, StreamEnded, StreamStarted
+from edge_codec.firmware_bridge import (
+    EndReason,
+    Event,
+    HelloReceived,
+    PacketDamaged,
+    StreamEnded,
+    StreamStarted,
+)
 from edge_codec.runtime.audio import LevelMeter
 from edge_codec.runtime.meter import Report, peak_rss_bytes
 from edge_codec.runtime.ports import Port
 from edge_codec.runtime.transceiver.clock import WAIT_MAX_S, Clock, StopSignal
+from edge_codec.runtime.transceiver.hints import SecurityHints
 from edge_codec.runtime.transceiver.listener import FloatArray, Listener, StreamMuted
 from edge_codec.runtime.transceiver.sinks import Sink
 
@@ -42,6 +50,7 @@ class Reception:
         self._good_packets = 0
         self._noise_from_bytes = 0
         self._has_hinted = False
+        self._hints = SecurityHints()
 
     def run(
         self,
@@ -167,6 +176,8 @@ class Reception:
                     destination=hello.destination,
                     model_hash=hello.model_hash.hex(),
                 )
+            case PacketDamaged(reason=reason) if sentence := self._hints.note(reason):
+                self._report.event("security", sentence, reason=reason)
             case StreamMuted(stream_tag=tag, message=message):
                 self._report.event("stream_muted", f"muted: {message}", stream_tag=tag)
             case StreamEnded(stream_tag=tag, reason=reason):

@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.firmware_bridge import StreamProfile, TokenBucket, Transmitter, cut_packet
+from edge_codec.firmware_bridge import StreamProfile, TokenBucket, Transmitter
 from edge_codec.runtime.codec import IntArray, StreamEncoder
 
 FloatArray = npt.NDArray[np.float32]
@@ -101,7 +101,7 @@ class Sender:
             return None
         queued_s, packet = self._queue.popleft()
         if now_s - queued_s > CUT_AFTER_SUPERFRAMES * self._profile.superframe_s:
-            packet = cut_packet(packet, self._profile, self._profile.base_layers)
+            packet = self._transmitter.cut(packet, self._profile.base_layers)
         if self._bucket:
             self._bucket.consume(len(packet), now_s=now_s)
         return packet
