@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BASE := .venv/base
 DEV := .venv/dev
+# What an install is made of: when it changes, install again.
+INSTALLED := pyproject.toml hatch_build.py $(wildcard firmware_bridge/c/*.[ch])
 PARTS := training export runtime firmware_bridge benchmarks
 JOBS ?= 2
 # One thread per process: the codec's own default, and what the tests' timing assumes.
@@ -47,12 +49,12 @@ check: lint test test-slow  ## All of the above: what a change must pass
 clean:  ## Remove environments, caches and outputs
 	rm -rf .venv out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-$(BASE)/.done: pyproject.toml
+$(BASE)/.done: $(INSTALLED)
 	$(PYTHON) -m venv $(BASE)
 	$(BASE)/bin/pip install --quiet --editable .
 	touch $@
 
-$(DEV)/.done: pyproject.toml
+$(DEV)/.done: $(INSTALLED)
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --upgrade "pip>=25.1"
 	$(DEV)/bin/pip install --quiet --editable '.[train,export,crypto]' --group dev

@@ -10,15 +10,13 @@
 
 #define GOLAY_GENERATOR ((uint32_t)0xC75)
 #define GOLAY_ERRORS 3
-#define GENERATOR_171 0171u
-#define GENERATOR_133 0133u
 #define IMPOSSIBLE (-((int32_t)1 << 30))
 
 typedef char check_steps_fit[EDGE_MAX_BLOCK_BITS <= UINT16_MAX ? 1 : -1];
 /* A path gains or loses 2^29 at most, so one from an impossible state is never preferred. */
 typedef char check_metrics_fit[EDGE_MAX_BLOCK_BITS <= (1L << 29) / (2 * 32768L) ? 1 : -1];
 
-/* edge_convolve(2 * i): the oldest and the newest bit each turn both around. */
+/* The coded bits of 171 and 133 for the five inner bits of a register. */
 static const uint8_t BRANCHES[EDGE_STATES / 2] = {
     0, 1, 0, 1, 3, 2, 3, 2, 3, 2, 3, 2, 0, 1, 0, 1,
     2, 3, 2, 3, 1, 0, 1, 0, 1, 0, 1, 0, 2, 3, 2, 3,
@@ -75,8 +73,9 @@ bool edge_golay_decode(uint32_t word, uint16_t *data)
 
 unsigned edge_convolve(unsigned register7)
 {
-    return (ones_in(register7 & GENERATOR_171) & 1u) << 1 |
-           (ones_in(register7 & GENERATOR_133) & 1u);
+    /* Both generators take the oldest and the newest bit: each turns both bits around. */
+    unsigned turn = (register7 ^ register7 >> 6) & 1u;
+    return BRANCHES[register7 >> 1 & 31u] ^ (turn != 0 ? 3u : 0u);
 }
 
 bool edge_is_sent(size_t coded_bit, bool is_punctured)

@@ -65,6 +65,45 @@ void edge_viterbi_step(edge_viterbi_t *viterbi, int16_t soft171, int16_t soft133
  */
 void edge_viterbi_finish(const edge_viterbi_t *viterbi, uint8_t *bits);
 
+/* ---- Lists, for hosts and large microcontrollers ------------------------------------- */
+
+/** Most blocks that a list decoder gives. */
+#define EDGE_MAX_PATHS 32
+
+/** Where a further block leaves an earlier one. Private. */
+typedef struct {
+    uint32_t cost;
+    uint16_t step;   /* Before this step, */
+    uint8_t state;   /* coming from this state; */
+    uint8_t parent;  /* behind it they are the same. */
+} edge_leaf_t;
+
+/** A decoder that gives not only the likeliest block; 137 bytes per bit of a block. Private. */
+typedef struct {
+    edge_viterbi_t viterbi;
+    uint16_t margins[EDGE_MAX_BLOCK_BITS][EDGE_STATES];
+    edge_leaf_t leaves[EDGE_MAX_PATHS];  /* Least cost first, then oldest. */
+    uint8_t blocks[EDGE_MAX_PATHS][(EDGE_MAX_BLOCK_BITS + 7) / 8];
+    uint8_t leaf_count;
+    uint8_t block_count;
+} edge_list_t;
+
+/** What is known of a bit before it is decoded. */
+typedef enum { EDGE_BIT_ZERO, EDGE_BIT_ONE, EDGE_BIT_UNKNOWN } edge_known_t;
+
+/** Begin a block. */
+void edge_list_start(edge_list_t *list);
+
+/** See edge_viterbi_step(); blocks in which a known bit is wrong are left out. */
+void edge_list_step(edge_list_t *list, int16_t soft171, int16_t soft133, edge_known_t known);
+
+/**
+ * The likeliest block that ends in state zero, then the next likely, and so on.
+ *
+ * @return As edge_viterbi_finish() writes it, valid until the next start; NULL: no more.
+ */
+const uint8_t *edge_list_next(edge_list_t *list);
+
 #ifdef __cplusplus
 }
 #endif

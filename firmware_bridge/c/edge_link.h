@@ -188,6 +188,20 @@ uint16_t edge_get_code(const uint8_t *packed, const edge_profile_t *profile, uin
 void edge_set_code(uint8_t *packed, const edge_profile_t *profile, uint8_t layer,
                    uint8_t frame, uint16_t code);
 
+/**
+ * The two classes of one superframe, spare bits zero.
+ *
+ * @param codes        [frames][layers], one code frame after the other.
+ * @param base         Room for edge_base_bytes().
+ * @param enhancement  Room for edge_enhancement_bytes() of all layers.
+ */
+void edge_pack_codes(const edge_profile_t *profile, const uint16_t *codes, uint8_t *base,
+                     uint8_t *enhancement);
+
+/** Inverse of edge_pack_codes() for the first `layers` layers; other codes stay as they are. */
+void edge_unpack_codes(const edge_profile_t *profile, const uint8_t *base,
+                       const uint8_t *enhancement, uint8_t layers, uint16_t *codes);
+
 /* ---- Callsigns, HELLO, packets ------------------------------------------------------- */
 
 /**

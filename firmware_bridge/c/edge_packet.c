@@ -157,6 +157,32 @@ void edge_set_code(uint8_t *packed, const edge_profile_t *profile, uint8_t layer
     }
 }
 
+void edge_pack_codes(const edge_profile_t *p, const uint16_t *codes, uint8_t *base,
+                     uint8_t *enhancement)
+{
+    memset(base, 0, edge_base_bytes(p));
+    if (p->layers > p->base_layers)
+        memset(enhancement, 0, edge_enhancement_bytes(p, p->layers));
+    for (uint8_t f = 0; f < p->frames; f++)
+        for (uint8_t k = 0; k < p->layers; k++) {
+            bool is_base = k < p->base_layers;
+            edge_set_code(is_base ? base : enhancement, p,
+                          is_base ? k : (uint8_t)(k - p->base_layers), f, *codes++);
+        }
+}
+
+void edge_unpack_codes(const edge_profile_t *p, const uint8_t *base,
+                       const uint8_t *enhancement, uint8_t layers, uint16_t *codes)
+{
+    for (uint8_t f = 0; f < p->frames; f++)
+        for (uint8_t k = 0; k < layers; k++) {
+            bool is_base = k < p->base_layers;
+            codes[(size_t)f * p->layers + k] =
+                edge_get_code(is_base ? base : enhancement, p,
+                              is_base ? k : (uint8_t)(k - p->base_layers), f);
+        }
+}
+
 static void put_big_endian(uint8_t *out, size_t size, uint64_t value)
 {
     for (; size > 0; value >>= 8)

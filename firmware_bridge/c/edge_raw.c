@@ -316,51 +316,65 @@ bool edge_raw_pack_hello(const edge_raw_format_t *format, edge_type_t type,
 
 /* ---- Unpacking ----------------------------------------------------------------------- */
 
-/* Where a coded block lies in a body. */
-typedef struct {
+typedef struct block block_t;
+
+/* Takes the content of one group of decoder->bits if its checksum is right. */
+typedef bool (*take_fn)(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                        const edge_raw_header_t *header, uint8_t number);
+
+/* A coded block of a body. */
+struct block {
     size_t first;  /* Its first bit. */
     size_t stop;   /* Behind its last bit, repetitions included. */
     size_t bits;   /* Before coding, tail included. */
     bool is_punctured;
-} block_t;
+    bool is_trusted;  /* Its checksum is all that counts. */
+    uint8_t groups;
+    take_fn take;
+};
 
-static unsigned received_bit(const edge_raw_format_t *format, const uint8_t *body, size_t bit)
+/* Positive for a 1; the scale is that of the soft bits, hard ones are +1 and -1. */
+static int soft_bit(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder,
+                    size_t bit)
 {
-    return get_bit(body, place_of(format, bit));
+    size_t place = place_of(format, bit);
+    if (decoder->soft != NULL)
+        return decoder->soft[place];
+    return get_bit(decoder->body, place) != 0 ? 1 : -1;
 }
 
 /* Soft value of the bit that was sent as number `sent`, all its repetitions added up. */
-static int16_t soft_value(const edge_raw_format_t *format, const uint8_t *body,
+static int16_t soft_value(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder,
                           const block_t *block, size_t sent)
 {
     int soft = 0;
     size_t period = edge_coded_bits(block->bits, block->is_punctured);
     for (size_t bit = block->first + sent; bit < block->stop; bit += period)
-        soft += received_bit(format, body, bit) ? 1 : -1;
+        soft += soft_bit(format, decoder, bit);
     return (int16_t)soft;
 }
 
 /* Soft values of both coded bits of bit `n`, 0 for one that is not sent. */
-static void soft_pair(const edge_raw_format_t *format, const uint8_t *body,
+static void soft_pair(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder,
                       const block_t *block, size_t n, int16_t pair[2])
 {
     for (size_t coded = 2 * n; coded < 2 * n + 2; coded++) {
         /* Two of three coded bits are sent when punctured. */
         size_t sent = block->is_punctured ? coded - coded / 3 : coded;
         pair[coded % 2] = edge_is_sent(coded, block->is_punctured)
-                              ? soft_value(format, body, block, sent)
+                              ? soft_value(format, decoder, block, sent)
                               : 0;
     }
 }
 
 /* The likeliest bits of a block, into decoder->bits. */
-static void decode_block(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
-                         const block_t *block)
+static void decode_likeliest(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                             const block_t *block)
 {
     edge_viterbi_start(&decoder->viterbi);
     for (size_t n = 0; n < block->bits; n++) {
         int16_t pair[2];
-        soft_pair(format, decoder->body, block, n, pair);
+        soft_pair(format, decoder, block, n, pair);
         edge_viterbi_step(&decoder->viterbi, pair[0], pair[1]);
     }
     edge_viterbi_finish(&decoder->viterbi, decoder->bits);
@@ -373,7 +387,7 @@ static bool is_believable(const edge_raw_format_t *format, const edge_raw_decode
     unsigned register7 = 0, wrong = 0, all = 0;
     for (size_t n = 0; n < block->bits; n++) {
         int16_t pair[2];
-        soft_pair(format, decoder->body, block, n, pair);
+        soft_pair(format, decoder, block, n, pair);
         register7 = register7 >> 1 | get_bit(decoder->bits, n) << 6;
         unsigned coded = edge_convolve(register7);
         for (unsigned i = 0; i < 2; i++) {
@@ -385,18 +399,101 @@ static bool is_believable(const edge_raw_format_t *format, const edge_raw_decode
     return wrong * BELIEVED_SHARE <= all;
 }
 
-uint64_t edge_raw_open(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
-                       const uint8_t *body)
+/* Take groups that were not found yet; returns which are found now, bit n for group n. */
+static unsigned take_groups(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                            const edge_raw_header_t *header, const block_t *block,
+                            unsigned found)
+{
+    for (uint8_t n = 0; n < block->groups; n++)
+        if (!(found >> n & 1u) && block->take(format, decoder, header, n))
+            found |= 1u << n;
+    return found;
+}
+
+/* Decode once more for a list, given that the groups found are right. */
+static void start_list(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder,
+                       const block_t *block, unsigned found)
+{
+    size_t content_bits = block->bits - EDGE_TAIL_BITS;
+    size_t size = content_bits / block->groups;
+    edge_list_start(decoder->list);
+    for (size_t n = 0; n < block->bits; n++) {
+        edge_known_t known = EDGE_BIT_ZERO;
+        int16_t pair[2];
+        if (n < content_bits && !(found >> n / size & 1u))
+            known = EDGE_BIT_UNKNOWN;
+        else if (n < content_bits && get_bit(decoder->bits, n) != 0)
+            known = EDGE_BIT_ONE;
+        soft_pair(format, decoder, block, n, pair);
+        edge_list_step(decoder->list, pair[0], pair[1], known);
+    }
+}
+
+static unsigned try_list(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                         const edge_raw_header_t *header, const block_t *block, unsigned found)
+{
+    unsigned all = (1u << block->groups) - 1;
+    start_list(format, decoder, block, found);
+    const uint8_t *bits = edge_list_next(decoder->list);  /* The one that was tried. */
+    for (uint8_t path = 1; path < decoder->paths && found != all; path++) {
+        bits = edge_list_next(decoder->list);
+        if (bits == NULL)
+            break;
+        memcpy(decoder->bits, bits, (block->bits + 7) / 8);
+        found = take_groups(format, decoder, header, block, found);
+    }
+    return found;
+}
+
+/* Take what survived of a block; returns which groups did, bit n for group n. */
+static unsigned decode_block(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                             const edge_raw_header_t *header, const block_t *block)
+{
+    decode_likeliest(format, decoder, block);
+    if (!block->is_trusted && !is_believable(format, decoder, block))
+        return 0;
+    unsigned found = take_groups(format, decoder, header, block, 0);
+    bool is_all = found == (1u << block->groups) - 1;
+    if (!is_all && decoder->list != NULL && decoder->paths > 1)
+        found = try_list(format, decoder, header, block, found);
+    return found;
+}
+
+void edge_raw_use_list(edge_raw_decoder_t *decoder, edge_list_t *list, uint8_t paths)
+{
+    decoder->list = list;
+    decoder->paths = paths;
+}
+
+static uint64_t open_header(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder)
 {
     uint64_t header = 0;
-    memcpy(decoder->body, body, format->body_bits / 8u);
-    edge_raw_whiten(decoder->body, format->body_bits / 8u);
     for (size_t bit = 0; bit < HEADER_BITS; bit++)
-        header = header << 1 | received_bit(format, decoder->body, bit);
+        header = header << 1 | (soft_bit(format, decoder, bit) > 0);
     return header;
 }
 
-/* Take the codes of one group if its checksum is right. */
+uint64_t edge_raw_open(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                       const uint8_t *body)
+{
+    memcpy(decoder->body, body, format->body_bits / 8u);
+    edge_raw_whiten(decoder->body, format->body_bits / 8u);
+    decoder->soft = NULL;
+    return open_header(format, decoder);
+}
+
+uint64_t edge_raw_open_soft(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                            int8_t *soft)
+{
+    memset(decoder->body, 0, format->body_bits / 8u);
+    edge_raw_whiten(decoder->body, format->body_bits / 8u);
+    for (size_t place = 0; place < format->body_bits; place++)
+        if (get_bit(decoder->body, place) != 0)
+            soft[place] = (int8_t)(soft[place] == INT8_MIN ? INT8_MAX : -soft[place]);
+    decoder->soft = soft;
+    return open_header(format, decoder);
+}
+
 static bool take_group(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
                        const edge_raw_header_t *header, uint8_t number)
 {
@@ -423,45 +520,55 @@ static uint64_t frames_mask(const edge_raw_format_t *format, uint8_t group)
 }
 
 /* Whether the block ends with the right CRC-16; copies the bits before it. */
-static bool take_with_crc16(const edge_raw_decoder_t *decoder, const edge_raw_header_t *header,
-                            size_t block_bits, uint8_t *out)
+static bool take_with_crc16(edge_raw_decoder_t *decoder, const edge_raw_header_t *header,
+                            size_t block_bits)
 {
     uint8_t crc[2];
     size_t count = block_bits - CRC_BITS - EDGE_TAIL_BITS;
-    copy_bits(out, decoder->bits, 0, count);
+    copy_bits(decoder->enhancement, decoder->bits, 0, count);
     copy_bits(crc, decoder->bits, count, CRC_BITS);
-    return crc16_of(header, out, (count + 7) / 8) == (uint16_t)((unsigned)crc[0] << 8 | crc[1]);
+    return crc16_of(header, decoder->enhancement, (count + 7) / 8) ==
+           (uint16_t)((unsigned)crc[0] << 8 | crc[1]);
+}
+
+static bool take_upper(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                       const edge_raw_header_t *header, uint8_t number)
+{
+    (void)number;
+    return take_with_crc16(decoder, header, format->upper_bits);
+}
+
+static bool take_hello(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                       const edge_raw_header_t *header, uint8_t number)
+{
+    (void)format;
+    (void)number;
+    return take_with_crc16(decoder, header, HELLO_BITS);
 }
 
 static bool decode_upper(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
                          const edge_raw_header_t *header, size_t first)
 {
-    block_t block = {.first = first, .bits = format->upper_bits, .is_punctured = true};
+    block_t block = {.first = first, .bits = format->upper_bits, .groups = 1};
+    block.is_punctured = block.is_trusted = true;
     block.stop = first + edge_coded_bits(block.bits, true);
-    if (block.bits == 0)
-        return false;
-    decode_block(format, decoder, &block);
-    return take_with_crc16(decoder, header, block.bits, decoder->enhancement);
+    block.take = take_upper;
+    return block.bits > 0 && decode_block(format, decoder, header, &block) != 0;
 }
 
 bool edge_raw_decode_voice(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
                            const edge_raw_header_t *header, edge_frames_t *frames)
 {
-    block_t block = {.first = HEADER_BITS, .bits = format->base_bits};
+    block_t block = {.first = HEADER_BITS, .bits = format->base_bits, .take = take_group};
+    block.groups = format->groups;
     block.stop = block.first + edge_coded_bits(block.bits, false);
-    uint8_t groups = 0;
+    unsigned found = decode_block(format, decoder, header, &block);
+    if (found == 0)
+        return false;
     frames->lost_frames = 0;
-    decode_block(format, decoder, &block);
-    if (!is_believable(format, decoder, &block))
-        return false;
-    for (uint8_t n = 0; n < format->groups; n++) {
-        if (take_group(format, decoder, header, n))
-            groups++;
-        else
+    for (uint8_t n = 0; n < format->groups; n++)
+        if (!(found >> n & 1u))
             frames->lost_frames |= frames_mask(format, n);
-    }
-    if (groups == 0)
-        return false;
     frames->profile = &format->profile;
     frames->base = decoder->base;
     frames->enhancement = decoder->enhancement;
@@ -474,10 +581,9 @@ bool edge_raw_decode_voice(const edge_raw_format_t *format, edge_raw_decoder_t *
 bool edge_raw_decode_hello(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
                            const edge_raw_header_t *header, edge_hello_t *hello)
 {
-    uint8_t packed[EDGE_HELLO_BYTES];
     block_t block = {.first = HEADER_BITS, .stop = format->body_bits, .bits = HELLO_BITS};
-    decode_block(format, decoder, &block);
-    return is_believable(format, decoder, &block) &&
-           take_with_crc16(decoder, header, block.bits, packed) &&
-           edge_unpack_hello(packed, hello);
+    block.groups = 1;
+    block.take = take_hello;
+    return decode_block(format, decoder, header, &block) != 0 &&
+           edge_unpack_hello(decoder->enhancement, hello);
 }

@@ -41,8 +41,11 @@ typedef struct {
     uint8_t sequence;
 } edge_raw_header_t;
 
-/** Memory for decoding one frame. Private. */
+/** Memory for decoding one frame; all zeros to begin with. Private. */
 typedef struct {
+    const int8_t *soft;  /* Soft bits of the body; NULL: hard ones, in `body`. */
+    edge_list_t *list;   /* NULL: one path for each block. */
+    uint8_t paths;
     edge_viterbi_t viterbi;
     uint8_t bits[(EDGE_MAX_BLOCK_BITS + 7) / 8];
     uint8_t body[EDGE_MAX_FRAME_BYTES - EDGE_MARKER_BYTES];
@@ -111,9 +114,26 @@ uint64_t edge_raw_code_header(const edge_raw_header_t *header);
 /** Inverse of edge_raw_code_header(); false: too many errors, or it means nothing. */
 bool edge_raw_decode_header(uint64_t coded, edge_raw_header_t *header);
 
-/** Unscramble a body; returns the 48 received bits of its header. */
+/**
+ * Where a block fails its checksum, try up to `paths` likely ones: more survive more errors.
+ *
+ * @param list   Stays in use; NULL: only the likeliest block counts, as at the beginning.
+ * @param paths  1 to EDGE_MAX_PATHS.
+ */
+void edge_raw_use_list(edge_raw_decoder_t *decoder, edge_list_t *list, uint8_t paths);
+
+/** Take away the whitening of a body; returns the 48 received bits of its header. */
 uint64_t edge_raw_open(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
                        const uint8_t *body);
+
+/**
+ * The same with soft bits, from a demodulator that tells how sure it is.
+ *
+ * @param soft  format->body_bits values as received, -127 for a sure 0 to 127 for a sure 1;
+ *              changed in place, and in use until the next body is opened.
+ */
+uint64_t edge_raw_open_soft(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,
+                            int8_t *soft);
 
 /** What survived of a VOICE body that was opened; false: not one frame. */
 bool edge_raw_decode_voice(const edge_raw_format_t *format, edge_raw_decoder_t *decoder,

@@ -1,5 +1,6 @@
 """The wheel, installed alone as on a board: no torch, and it works."""
 
+import os
 import subprocess
 import sys
 import venv
@@ -13,16 +14,29 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 DEVELOPER_PACKAGES = ("torch", "onnx", "scipy", "pesq", "pystoi", "visqol", "safetensors", "pytest")
 
 
+# With a compiler, where this machine has one, and as on a board without.
+@pytest.fixture(scope="module", params=["any compiler", "no compiler"])
+def wheel(request, tmp_path_factory):
+    """The built wheel."""
+    wheels = tmp_path_factory.mktemp("wheels")
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", wheels, REPOSITORY]
+    if request.param == "no compiler":
+        environment = os.environ | {"PATH": "/nowhere"}
+    else:
+        environment = dict(os.environ)
+    subprocess.run(build, check=True, env=environment)
+    (wheel,) = wheels.glob("*.whl")
+    if request.param == "no compiler":
+        assert wheel.name.endswith("-py3-none-any.whl")
+    return wheel
+
+
 @pytest.fixture(scope="module")
-def board(tmp_path_factory):
+def board(wheel, tmp_path_factory):
     """`bin` of an environment that holds the built wheel and what it depends on."""
     folder = tmp_path_factory.mktemp("board")
-    wheels = folder / "wheels"
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", wheels, REPOSITORY]
-    subprocess.run(build, check=True)
     venv.create(folder / "venv", with_pip=True)
     programs = folder / "venv" / "bin"
-    (wheel,) = wheels.glob("*.whl")
     subprocess.run([programs / "pip", "install", "-q", wheel], check=True)
     return programs
 
@@ -37,6 +51,14 @@ def run_on(board, *argv):
 def test_nothing_of_training_is_installed(board):
     code = "import importlib.util as u, sys; print([n for n in sys.argv[1:] if u.find_spec(n)])"
     assert run_on(board, "python", "-c", code, *DEVELOPER_PACKAGES).strip() == "[]"
+
+
+def test_the_link_runs_in_c_where_the_wheel_could_be_built_so(board, wheel):
+    shown = run_on(board, "edge-codec", "info").splitlines()[-1]
+    is_pure = wheel.name.endswith("-py3-none-any.whl")
+    assert is_pure or "-cp311-abi3-" in wheel.name
+    expected = "numpy (built without a C compiler)" if is_pure else "C library"
+    assert shown == f"link: {expected}"
 
 
 def test_the_command_explains_itself(board):

@@ -26,6 +26,12 @@ ODD = StreamProfile(
 BAD = ChannelModel(bit_error_rate=1e-4, slip_rate=1e-4, drop_rate=0.05)
 
 
+@pytest.fixture(autouse=True)
+def link_of_python(monkeypatch):
+    """What C is compared with must not be C."""
+    monkeypatch.setenv("EDGE_CODEC_LINK", "python")
+
+
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     return c_link.build("link_driver", tmp_path_factory.mktemp("driver"), *c_link.SANITIZE)

@@ -41,6 +41,7 @@ from edge_codec.firmware_bridge.events import (
     StreamEnded,
     StreamStarted,
 )
+from edge_codec.firmware_bridge.frame_codec import FrameCodec, describe_link, frame_codec_for
 from edge_codec.firmware_bridge.guard import Guard, Heard
 from edge_codec.firmware_bridge.hello import Hello, describe_model_mismatch
 from edge_codec.firmware_bridge.modes import Framing, Mode, find_mode, modes
@@ -78,6 +79,7 @@ __all__ = [
     "DamageReason",
     "EndReason",
     "Event",
+    "FrameCodec",
     "FramesReceived",
     "Framing",
     "Guard",
@@ -104,9 +106,11 @@ __all__ = [
     "TokenBucket",
     "Transmitter",
     "cut_packet",
+    "describe_link",
     "describe_model_mismatch",
     "find_mode",
     "fingerprint",
+    "frame_codec_for",
     "framed_bytes",
     "line_rate_bps",
     "modes",

@@ -90,7 +90,21 @@ class RawFormat:
     @property
     def frame_bytes(self) -> int:
         """Bytes of a frame with its sync marker."""
-        return len(SYNC_MARKER) + (HEADER_BITS + self.content_bits) // 8
+        return len(SYNC_MARKER) + self.body_bytes
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of a frame behind its sync marker."""
+        return (HEADER_BITS + self.content_bits) // 8
+
+    def check_body(self, body: bytes) -> None:
+        """Refuse what is not as long as a body.
+
+        Raises:
+            LocalLinkError: another length.
+        """
+        if len(body) != self.body_bytes:
+            raise LocalLinkError(f"a body has {self.body_bytes} bytes here, got {len(body)}")
 
     def gross_bitrate_bps(self) -> float:
         """Bits per second on the wire of VOICE frames, HELLOs left out."""

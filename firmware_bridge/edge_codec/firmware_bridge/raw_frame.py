@@ -1,11 +1,10 @@
-"""One R frame: sync marker, header, content; each protected as it deserves.
+"""One R frame in numpy: sync marker, header, content; each protected as it deserves.
 
 Knows the bits of a frame, not which frame belongs to which stream. Legend: F code frames of one
 superframe, K layers, N bits of a block, G groups of the base class.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -25,9 +24,7 @@ from edge_codec.firmware_bridge.convolution import (
     unpuncture,
 )
 from edge_codec.firmware_bridge.errors import LinkError
-from edge_codec.firmware_bridge.golay import CODED_BITS, decode_golay, encode_golay
 from edge_codec.firmware_bridge.hello import Hello, pack_hello, unpack_hello
-from edge_codec.firmware_bridge.packet import VERSION, PacketType
 from edge_codec.firmware_bridge.profile import StreamProfile
 from edge_codec.firmware_bridge.raw_format import (
     CRC_BITS,
@@ -37,6 +34,7 @@ from edge_codec.firmware_bridge.raw_format import (
     SYNC_MARKER,
     RawFormat,
 )
+from edge_codec.firmware_bridge.raw_header import RawHeader
 from edge_codec.firmware_bridge.scramble import scramble, unscramble
 from edge_codec.firmware_bridge.voice import Superframe
 
@@ -46,99 +44,82 @@ MAX_DISAGREEMENT = 0.1
 _Check = Callable[[int, BitArray], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class RawHeader:
-    """The first three bytes of a packet's header, without flags."""
+class NumpyFrames:
+    """A `FrameCodec` for machines without the C library; that library is held to it in tests."""
 
-    type: PacketType
-    stream_tag: int
-    sequence: int
+    def __init__(self, form: RawFormat, *, paths: int = 1) -> None:
+        """Frames of one profile.
 
-    def pack(self) -> bytes:
-        """Three bytes: version and type, tag, sequence."""
-        return bytes([VERSION << 6 | self.type << 3, self.stream_tag, self.sequence & 0xFF])
+        Args:
+            form: sizes.
+            paths: candidates tried for a block whose checksum is wrong.
+        """
+        self._form = form
+        self._paths = paths
 
-    def coded(self) -> int:
-        """The 48 bits of the two Golay codewords, as a number."""
-        value = int.from_bytes(self.pack(), "big")
-        return encode_golay(value >> 12) << CODED_BITS | encode_golay(value & 0xFFF)
+    def pack_voice(self, header: RawHeader, codes_FK: IntArray) -> bytes:
+        """The frame of one superframe: [F, K], all layers."""
+        form, profile = self._form, self._form.profile
+        base_layers, bits_per_code = profile.base_layers, profile.bits_per_code
+        groups = [
+            _with_crc8(header, n, _bits_of(group_FK[:, :base_layers], bits_per_code))
+            for n, group_FK in enumerate(np.split(codes_FK, form.groups))
+        ]
+        content = convolve(_with_tail(groups), FULL)
+        if form.upper_bits:
+            upper = _with_crc16(header, _bits_of(codes_FK[:, base_layers:], bits_per_code))
+            content = np.concatenate([content, convolve(_with_tail([upper]), PUNCTURED)])
+        return _pack_frame(header, content, form)
 
+    def pack_hello(self, header: RawHeader, hello: Hello) -> bytes:
+        """The frame of a HELLO or END: its coded bits again and again until the frame is full."""
+        body = np.unpackbits(np.frombuffer(pack_hello(hello), np.uint8))
+        coded = convolve(_with_tail([_with_crc16(header, body)]), FULL)
+        return _pack_frame(header, np.resize(coded, self._form.content_bits), self._form)
 
-def decode_header(coded: int) -> RawHeader | None:
-    """The header nearest to 48 received bits; None if it is too far or means nothing."""
-    upper = decode_golay(coded >> CODED_BITS)
-    lower = decode_golay(coded & (1 << CODED_BITS) - 1)
-    if upper is None or lower is None:
-        return None
-    first, stream_tag, sequence = (upper << 12 | lower).to_bytes(3, "big")
-    if first & 0xC7 != VERSION << 6 or first >> 3 & 7 > PacketType.END:
-        return None
-    return RawHeader(PacketType(first >> 3 & 7), stream_tag, sequence)
+    def header_bits(self, body: bytes) -> int:
+        """The 48 received bits of the header, as a number."""
+        bits = _unscrambled(body, self._form)[:HEADER_BITS]
+        return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
+    def decode_voice(self, header: RawHeader, body: bytes) -> Superframe | None:
+        """As many layers of each frame as survived; None if not one frame did."""
+        form, paths, soft = self._form, self._paths, _soft_content(body, self._form)
+        base_end = coded_bits(form.base_bits, FULL)
+        base_N2 = unpuncture(soft[:base_end], form.base_bits, FULL)
+        groups = _decode(base_N2, form.groups, lambda n, bits: _is_crc8(header, n, bits), paths)
+        if not any(group is not None for group in groups):
+            return None
+        upper = None
+        if form.upper_bits:
+            upper_end = base_end + coded_bits(form.upper_bits, PUNCTURED)
+            upper_N2 = unpuncture(soft[base_end:upper_end], form.upper_bits, PUNCTURED)
+            upper = _decode(upper_N2, 1, lambda _, bits: _is_crc16(header, bits), paths, limit=1)[0]
+        return _superframe(groups, upper, form)
 
-def pack_raw_voice(header: RawHeader, codes_FK: IntArray, form: RawFormat) -> bytes:
-    """The frame of one superframe.
-
-    Args:
-        header: of type VOICE.
-        codes_FK: [F, K] all layers.
-        form: sizes.
-    """
-    base_layers, bits_per_code = form.profile.base_layers, form.profile.bits_per_code
-    groups = [
-        _with_crc8(header, n, _bits_of(group_FK[:, :base_layers], bits_per_code))
-        for n, group_FK in enumerate(np.split(codes_FK, form.groups))
-    ]
-    content = convolve(_with_tail(groups), FULL)
-    if form.upper_bits:
-        upper = _with_crc16(header, _bits_of(codes_FK[:, base_layers:], bits_per_code))
-        content = np.concatenate([content, convolve(_with_tail([upper]), PUNCTURED)])
-    return _pack_frame(header, content, form)
-
-
-def pack_raw_hello(header: RawHeader, hello: Hello, form: RawFormat) -> bytes:
-    """The frame of a HELLO or END: its coded bits again and again until the frame is full."""
-    body = np.unpackbits(np.frombuffer(pack_hello(hello), np.uint8))
-    coded = convolve(_with_tail([_with_crc16(header, body)]), FULL)
-    return _pack_frame(header, np.resize(coded, form.content_bits), form)
-
-
-def open_body(body: bytes) -> tuple[int, SoftArray]:
-    """The 48 header bits as a number and soft values of the content behind them."""
-    bits = unscramble(np.unpackbits(np.frombuffer(body, np.uint8)))
-    header = int.from_bytes(np.packbits(bits[:HEADER_BITS]).tobytes(), "big")
-    return header, 2 * bits[HEADER_BITS:].astype(np.int32) - 1
-
-
-def decode_raw_voice(
-    header: RawHeader, soft: SoftArray, form: RawFormat, *, paths: int
-) -> Superframe | None:
-    """As many layers of each frame as survived; None if not one frame did."""
-    base_end = coded_bits(form.base_bits, FULL)
-    base_N2 = unpuncture(soft[:base_end], form.base_bits, FULL)
-    groups = _decode(base_N2, form.groups, lambda n, bits: _is_crc8(header, n, bits), paths)
-    if not any(group is not None for group in groups):
-        return None
-    upper = None
-    if form.upper_bits:
-        upper_end = base_end + coded_bits(form.upper_bits, PUNCTURED)
-        upper_N2 = unpuncture(soft[base_end:upper_end], form.upper_bits, PUNCTURED)
-        upper = _decode(upper_N2, 1, lambda _, bits: _is_crc16(header, bits), paths, limit=1)[0]
-    return _superframe(groups, upper, form)
+    def decode_hello(self, header: RawHeader, body: bytes) -> Hello | None:
+        """The HELLO of a frame; None if it did not survive or holds what is not allowed."""
+        soft = _soft_content(body, self._form)
+        repeated = np.zeros(coded_bits(HELLO_BITS, FULL), np.int32)
+        np.add.at(repeated, np.arange(len(soft)) % len(repeated), soft)
+        pairs_N2 = unpuncture(repeated, HELLO_BITS, FULL)
+        bits = _decode(pairs_N2, 1, lambda _, bits: _is_crc16(header, bits), self._paths)[0]
+        if bits is None:
+            return None
+        try:
+            return unpack_hello(np.packbits(bits[:-CRC_BITS]).tobytes())
+        except LinkError:
+            return None
 
 
-def decode_raw_hello(header: RawHeader, soft: SoftArray, *, paths: int) -> Hello | None:
-    """The HELLO of a frame; None if it did not survive or holds what is not allowed."""
-    repeated = np.zeros(coded_bits(HELLO_BITS, FULL), np.int32)
-    np.add.at(repeated, np.arange(len(soft)) % len(repeated), soft)
-    pairs_N2 = unpuncture(repeated, HELLO_BITS, FULL)
-    bits = _decode(pairs_N2, 1, lambda _, bits: _is_crc16(header, bits), paths)[0]
-    if bits is None:
-        return None
-    try:
-        return unpack_hello(np.packbits(bits[:-CRC_BITS]).tobytes())
-    except LinkError:
-        return None
+def _unscrambled(body: bytes, form: RawFormat) -> BitArray:
+    form.check_body(body)
+    return unscramble(np.unpackbits(np.frombuffer(body, np.uint8)))
+
+
+def _soft_content(body: bytes, form: RawFormat) -> SoftArray:
+    """Soft values of the bits behind the header."""
+    return 2 * _unscrambled(body, form)[HEADER_BITS:].astype(np.int32) - 1
 
 
 def _pack_frame(header: RawHeader, content: BitArray, form: RawFormat) -> bytes:

@@ -8,19 +8,13 @@ may be looked for at once; the first frame that is right says which one it is.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edge_codec.firmware_bridge.convolution import SoftArray
 from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.events import DamageReason
+from edge_codec.firmware_bridge.frame_codec import frame_codec_for
 from edge_codec.firmware_bridge.packet import PacketType
 from edge_codec.firmware_bridge.profile import StreamProfile
 from edge_codec.firmware_bridge.raw_format import SYNC_MARKER, RawFormat
-from edge_codec.firmware_bridge.raw_frame import (
-    RawHeader,
-    decode_header,
-    decode_raw_hello,
-    decode_raw_voice,
-    open_body,
-)
+from edge_codec.firmware_bridge.raw_header import RawHeader, decode_header
 from edge_codec.firmware_bridge.session import Session
 from edge_codec.firmware_bridge.sync import MAX_PIECE_BYTES, Synchronizer, slip_guesses
 from edge_codec.firmware_bridge.voice import Voice
@@ -56,7 +50,7 @@ class RawReader:
         self._formats = [RawFormat(profile) for profile in profiles]
         self._session = session
         self._report = report
-        self._paths = paths
+        self._codecs = {form: frame_codec_for(form, paths=paths) for form in self._formats}
         lengths = sorted({form.frame_bytes for form in self._formats})
         self._synchronizer = Synchronizer(*lengths)
         self._locked: RawFormat | None = None
@@ -97,12 +91,12 @@ class RawReader:
 
     def _receive_guess(self, body: bytes, form: RawFormat, now_s: float) -> bool:
         """False if nothing of the frame survived."""
-        coded, soft = open_body(body)
-        header = self._recognize(coded, form)
-        return header is not None and self._receive_frame(header, soft, form, now_s)
+        header = self._recognize(body, form)
+        return header is not None and self._receive_frame(header, body, form, now_s)
 
-    def _recognize(self, coded: int, form: RawFormat) -> RawHeader | None:
-        """The likeliest header behind 48 received bits; None: it could be any."""
+    def _recognize(self, body: bytes, form: RawFormat) -> RawHeader | None:
+        """The likeliest header behind the 48 received bits; None: it could be any."""
+        coded = self._codecs[form].header_bits(body)
         expected = self._expected_headers() if form is self._locked else []
         surprising = decode_header(coded)
         costs = {header: (coded ^ header.coded()).bit_count() for header in expected}
@@ -120,12 +114,10 @@ class RawReader:
             for kind in (PacketType.VOICE, PacketType.HELLO, PacketType.END)
         ]
 
-    def _receive_frame(
-        self, header: RawHeader, soft: SoftArray, form: RawFormat, now_s: float
-    ) -> bool:
+    def _receive_frame(self, header: RawHeader, body: bytes, form: RawFormat, now_s: float) -> bool:
         if header.type is PacketType.VOICE:
-            return self._receive_voice(header, soft, form, now_s)
-        hello = decode_raw_hello(header, soft, paths=self._paths)
+            return self._receive_voice(header, body, form, now_s)
+        hello = self._codecs[form].decode_hello(header, body)
         if hello is None or hello.profile != form.profile:
             return False
         is_end = header.type is PacketType.END
@@ -135,10 +127,8 @@ class RawReader:
         self._expected = None if is_end else replace(header, type=PacketType.VOICE)
         return True
 
-    def _receive_voice(
-        self, header: RawHeader, soft: SoftArray, form: RawFormat, now_s: float
-    ) -> bool:
-        superframe = decode_raw_voice(header, soft, form, paths=self._paths)
+    def _receive_voice(self, header: RawHeader, body: bytes, form: RawFormat, now_s: float) -> bool:
+        superframe = self._codecs[form].decode_voice(header, body)
         if superframe is None:
             return False
         tag, voice = header.stream_tag, Voice(superframe)
@@ -152,7 +142,7 @@ class RawReader:
         form = self._locked
         if form is None or form.frame_bytes != len(SYNC_MARKER) + len(body):
             return
-        header = self._recognize(open_body(body)[0], form)
+        header = self._recognize(body, form)
         if header in self._expected_headers() and header.type is PacketType.VOICE:
             self._session.on_lost(header.stream_tag, header.sequence, now_s=now_s)
             self._expected = replace(header, sequence=header.sequence + 1 & 0xFF)

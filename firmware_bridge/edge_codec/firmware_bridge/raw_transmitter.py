@@ -4,10 +4,11 @@ No I/O, no clock. Every frame of a profile has the same length: there is nothing
 """
 
 from edge_codec.firmware_bridge.bits import IntArray
+from edge_codec.firmware_bridge.frame_codec import frame_codec_for
 from edge_codec.firmware_bridge.hello import Hello
 from edge_codec.firmware_bridge.packet import PacketType
 from edge_codec.firmware_bridge.raw_format import HELLO_INTERVAL_S, RawFormat
-from edge_codec.firmware_bridge.raw_frame import RawHeader, pack_raw_hello, pack_raw_voice
+from edge_codec.firmware_bridge.raw_header import RawHeader
 from edge_codec.firmware_bridge.spurt import Spurt
 from edge_codec.firmware_bridge.stats import LinkStats
 
@@ -29,6 +30,7 @@ class RawTransmitter(Spurt):
         """
         super().__init__(hello, stream_tag=stream_tag, stats=stats)
         self._format = RawFormat(hello.profile)
+        self._frames = frame_codec_for(self._format)
         self._hello_interval_s = HELLO_INTERVAL_S
 
     @property
@@ -37,10 +39,10 @@ class RawTransmitter(Spurt):
         return self._format.frame_bytes
 
     def _pack_hello(self, kind: PacketType) -> bytes:
-        return pack_raw_hello(self._header(kind), self._hello, self._format)
+        return self._frames.pack_hello(self._header(kind), self._hello)
 
     def _pack_voice(self, codes_FK: IntArray) -> bytes:
-        return pack_raw_voice(self._header(PacketType.VOICE), codes_FK, self._format)
+        return self._frames.pack_voice(self._header(PacketType.VOICE), codes_FK)
 
     def _header(self, kind: PacketType) -> RawHeader:
         return RawHeader(kind, self._tag, self._number & 0xFF)

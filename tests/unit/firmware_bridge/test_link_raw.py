@@ -22,8 +22,9 @@ from edge_codec.firmware_bridge import (
     raw_profile_for,
     refusal,
 )
+from edge_codec.firmware_bridge.frame_codec import frame_codec_for
 from edge_codec.firmware_bridge.packet import PacketType
-from edge_codec.firmware_bridge.raw_frame import RawHeader, decode_header, open_body
+from edge_codec.firmware_bridge.raw_header import RawHeader, decode_header
 from edge_codec.firmware_bridge.scramble import scramble, unscramble
 from edge_codec.firmware_bridge.sync import Synchronizer
 from support.link_pair import events_of, heard, kinds, make_codes, make_hello, receive
@@ -160,7 +161,8 @@ def test_voice_outlives_its_header() -> None:
 
 
 def _header_errors(frame: bytes, seed: int) -> int:
-    return open_body(frame[4:])[0] ^ open_body(flipped(frame, 0.05, seed)[4:])[0]
+    frames = frame_codec_for(RawFormat(R1500))
+    return frames.header_bits(frame[4:]) ^ frames.header_bits(flipped(frame, 0.05, seed)[4:])
 
 
 def test_losses_in_a_row_are_counted() -> None:

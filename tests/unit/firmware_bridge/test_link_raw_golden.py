@@ -83,6 +83,17 @@ def test_interleaver(n: int) -> None:
     assert list(np.flatnonzero(moved)) == [GOLDEN["strides"][str(n)]]
 
 
+@pytest.fixture(params=["c", "python"])
+def link(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each implementation in its turn."""
+    if request.param == "c":
+        pytest.importorskip(
+            "edge_codec.firmware_bridge._edge_link", reason="installed without a C compiler"
+        )
+    monkeypatch.setenv("EDGE_CODEC_LINK", request.param)
+
+
+@pytest.mark.usefixtures("link")
 @pytest.mark.parametrize("name", GOLDEN["spurts"])
 def test_transmitter_sends_the_golden_spurt(name: str) -> None:
     profile = profile_named(name)
@@ -93,6 +104,7 @@ def test_transmitter_sends_the_golden_spurt(name: str) -> None:
     assert {len(frame) for frame in frames} == {RawFormat(profile).frame_bytes}
 
 
+@pytest.mark.usefixtures("link")
 @pytest.mark.parametrize("name", GOLDEN["spurts"])
 def test_receiver_hears_the_golden_spurt(name: str) -> None:
     profile = profile_named(name)

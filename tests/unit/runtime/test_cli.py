@@ -183,9 +183,14 @@ def test_json_is_one_object_on_standard_output(folder, capsys):
     assert json.loads(capsys.readouterr().out)["golden_codes_equal_percent"] == {"fp32": 100.0}
 
 
-def test_info_lists_the_models(folder, capsys):
+def test_info_lists_the_models_and_tells_who_makes_frames(folder, capsys, monkeypatch):
+    monkeypatch.setenv("EDGE_CODEC_LINK", "python")
     assert cli.main(["info"]) == 0
-    assert capsys.readouterr().out.startswith("stub_bundle  ")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("stub_bundle  ")
+    assert shown[-1] == "link: numpy (EDGE_CODEC_LINK=python)"
+    assert cli.main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["link"] == "numpy (EDGE_CODEC_LINK=python)"
 
 
 def test_strict_tells_damage_by_the_exit_code(folder, capsys):

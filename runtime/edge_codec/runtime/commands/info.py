@@ -17,8 +17,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command."""
     parser = subparsers.add_parser(
         "info",
-        help="describe a model or an .ecf file",
-        description="Describe a model or an .ecf file. Without either, list the models found.",
+        help="describe a model, an .ecf file or this install",
+        description="Describe a model or an .ecf file. Without either: the models found,\n"
+        "and whether the radio link runs in C or in numpy.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -37,16 +38,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the description."""
+    from edge_codec.firmware_bridge import describe_link
     from edge_codec.runtime import inspection
 
     if args.subject is None:
-        facts = inspection.list_models()
+        facts = inspection.list_models() | {"link": describe_link()}
     elif Path(args.subject).is_file():
         facts = inspection.describe_file(args.subject)
     else:
         facts = inspection.describe_model(args.subject, check=args.check)
-    lines_for = table_of_models if args.subject is None else lines_of
+    lines_for = _lines_of_install if args.subject is None else lines_of
     print(json.dumps(facts) if args.json else "\n".join(lines_for(facts)))
+
+
+def _lines_of_install(facts: dict[str, Any]) -> Iterator[str]:
+    yield from table_of_models(facts)
+    yield f"link: {facts['link']}"
 
 
 def table_of_models(facts: dict[str, Any]) -> Iterator[str]:
