@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.events import DamageReason
 from edge_codec.firmware_bridge.hello import unpack_hello
-from edge_codec.firmware_bridge.packet import PacketType
+from edge_codec.firmware_bridge.packet import PacketType, is_secured
 from edge_codec.firmware_bridge.profile import CRC_BYTES, HEADER_BYTES, HELLO_BODY_BYTES, PROFILES
+from edge_codec.firmware_bridge.security import NUMBER_BYTES
 
 PAYLOAD_TYPE = 96
 """Dynamic; what `edge-codec sdp` announces."""
@@ -80,8 +81,8 @@ class RtpNumbering:
     def number(self, packet: bytes) -> RtpPacket:
         """The RTP packet that carries `packet`, which is not stuffed.
 
-        A HELLO with a new nonce begins a new stream: SSRC and the first sequence are taken
-        from the nonce, and the timestamps count from the rest of it.
+        A HELLO with a new nonce begins a new stream: its SSRC is the second half of the nonce,
+        its timestamps count from the first half, its sequence from the end of that.
 
         Raises:
             LinkError: these bytes are no packet.
@@ -90,24 +91,24 @@ class RtpNumbering:
             raise LocalLinkError(f"{len(packet)} bytes are no packet")
         kind, superframe, profile_id = packet[0] >> 3 & 7, packet[2], packet[3]
         if kind in (PacketType.HELLO, PacketType.END):
-            self._meet(packet[HEADER_BYTES : HEADER_BYTES + HELLO_BODY_BYTES])
+            self._meet(packet[HEADER_BYTES + NUMBER_BYTES * is_secured(packet) :])
         if profile_id in PROFILES:
             self._superframe_ticks = PROFILES[profile_id].superframe_ms * CLOCK_HZ // 1000
         if kind <= PacketType.END:
             self._superframe += (superframe - self._superframe + 128) % 256 - 128
-        first_timestamp = int.from_bytes(self._nonce[4:], "big")
+        first_timestamp = int.from_bytes(self._nonce[:4], "big")
         rtp = RtpPacket(
             sequence=self._sequence,
             timestamp=(first_timestamp + self._superframe * self._superframe_ticks) % 2**32,
-            ssrc=int.from_bytes(self._nonce[:4], "big"),
+            ssrc=int.from_bytes(self._nonce[4:], "big"),
             payload=packet,
             is_marked=kind == PacketType.VOICE and bool(packet[0] & 1),
         )
         self._sequence = (self._sequence + 1) % 2**16
         return rtp
 
-    def _meet(self, body: bytes) -> None:
-        hello = unpack_hello(body)
+    def _meet(self, content: bytes) -> None:
+        hello = unpack_hello(content[:HELLO_BODY_BYTES])
         if hello.nonce != self._nonce:
             self._nonce, self._superframe = hello.nonce, 0
             self._sequence = int.from_bytes(hello.nonce[2:4], "big")

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from edge_codec.firmware_bridge import PROFILES, Framing, RawFormat, modes, needed_bps
+from edge_codec.firmware_bridge.ax25 import Ax25Address, UiFrame, pack_ui
+from edge_codec.firmware_bridge.control import Kind, Stat, unpack_control
+from edge_codec.firmware_bridge.envelope import VOICE_ADDRESS
 from edge_codec.firmware_bridge.framing import stuff
+from edge_codec.firmware_bridge.keying import KeyState
 from edge_codec.firmware_bridge.profile import framed_bytes, profile_id
 
 ROOT = Path(__file__).parents[3]
@@ -97,3 +101,26 @@ def test_raw_mode_table() -> None:
             f"{mode.needed_bps():.0f}",
             str(mode.mouth_to_ear_ms),
         ]
+
+
+def test_ax25_example_is_what_the_code_sends() -> None:
+    frame = pack_ui(
+        UiFrame(destination=VOICE_ADDRESS, source=Ax25Address("AB1CD", 5), content=b"\x40")
+    )
+    lines = re.search(r"```\n(8a 88.*?)\.\.\.\n```", PAGE, re.DOTALL)[1].splitlines()
+    assert frame == bytes.fromhex("".join(line.partition("#")[0] for line in lines))
+
+
+def test_control_example_and_table_are_what_the_code_sends() -> None:
+    stat = bytes.fromhex(re.search(r"`(06 0b [0-9a-f ]+)`: −97 dBm", PAGE)[1])
+    expected = Stat(
+        rssi_dbm=-97, snr_db=12, tx_free_bytes=400, queue_ms=250, errors=3, is_keyed=True
+    )
+    assert unpack_control(stat) == expected
+    rows = re.findall(r"^\| (\d) \| ([A-Z]+)[ ,|]", PAGE.partition("## 12.")[2], re.MULTILINE)
+    assert [(int(n), name) for n, name in rows] == [(kind.value, kind.name) for kind in Kind]
+
+
+def test_keying_table_has_every_state() -> None:
+    table = PAGE.partition("## 13.")[2]
+    assert re.findall(r"^\| ([A-Z]+) \|", table, re.MULTILINE) == [s.name for s in KeyState]

@@ -1,5 +1,7 @@
 """RTP: header of every packet derived from it, and a parser that takes anything."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,9 @@ from edge_codec.firmware_bridge.envelope import RtpEnvelope
 from edge_codec.firmware_bridge.framing import DELIMITER, unstuff
 from edge_codec.firmware_bridge.rtp import RtpNumbering, RtpPacket, pack_rtp, unpack_rtp
 from support.link_pair import send_spurt
+from support.repository import REPOSITORY
 
+SECURED = REPOSITORY / "tests" / "golden" / "link" / "secured.json"
 PACKETS = st.builds(
     RtpPacket,
     sequence=st.integers(0, 65535),
@@ -67,11 +71,20 @@ def test_spurt_gets_steady_numbers(layers: int, ticks: int) -> None:
     numbering = RtpNumbering()
     headers = [numbering.number(packet) for packet in bare_spurt(300, layers)]
     voice = [h for h in headers if h.payload[0] >> 3 & 7 == 0]
-    assert {h.ssrc for h in headers} == {0x00010203}
+    assert {h.ssrc for h in headers} == {0x04050607}
     assert [h.sequence for h in headers] == list(range(0x0203, 0x0203 + len(headers)))
-    assert [h.timestamp for h in voice] == [0x04050607 + n * ticks for n in range(300)]
+    assert [h.timestamp for h in voice] == [0x00010203 + n * ticks for n in range(300)]
     assert [h.is_marked for h in voice] == [True] + [False] * 299
     assert headers[-1].timestamp == voice[-1].timestamp + ticks
+
+
+def test_secured_stream_gets_the_same_numbers() -> None:
+    golden = json.loads(SECURED.read_text())["suites"]["auth_8"]
+    hello, voice = (bytes.fromhex(golden[name]) for name in ("hello", "voice"))
+    numbering = RtpNumbering()
+    first, second = numbering.number(hello), numbering.number(voice)
+    assert first.ssrc == second.ssrc == 0x6800ABCD
+    assert first.timestamp == second.timestamp
 
 
 def test_envelope_gives_back_packets_and_ignores_the_rest() -> None:
