@@ -53,6 +53,19 @@ def test_lost_frame_decodes_to_the_learned_latent() -> None:
     torch.testing.assert_close(decoded[0, 0], vq.lost @ vq.project_out[0])
 
 
+def test_wrong_codes_reach_the_decoder_and_nobody_else() -> None:
+    vq = make_vq()
+    latent = torch.randn(1, 4, LATENT)
+    kept = torch.full((1, 4), LAYERS)
+    wrong = torch.full((1, 4, LAYERS), -1)
+    wrong[0, 2, 1] = 7
+    right, harmed = vq(latent, kept), vq(latent, kept, wrong)
+    torch.testing.assert_close(harmed.codes_BFK, right.codes_BFK)
+    heard = right.codes_BFK.clone()
+    heard[0, 2, 1] = 7
+    torch.testing.assert_close(harmed.latent_BFD, vq.decode(heard), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("normalised", [False, True])
 def test_training_forward_equals_encode_and_decode(normalised: bool) -> None:
     vq = make_vq(normalised=normalised)

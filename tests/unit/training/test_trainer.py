@@ -9,13 +9,24 @@ import torch
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_codec
-from edge_codec.training.config import DataConfig, OptimiserConfig, QuantizerConfig, Recipe
-from edge_codec.training.trainer import Trainer, draw_bursts, draw_depths, schedule
-from support.tiny_codec import TINY_RECIPE, make_source
+from edge_codec.training.codec import FrameCodec
+from edge_codec.training.config import (
+    AdversarialConfig,
+    DataConfig,
+    OptimiserConfig,
+    QuantizerConfig,
+    Recipe,
+)
+from edge_codec.training.frame_loss import draw_bursts, draw_depths, draw_wrong_codes
+from edge_codec.training.optimisers import schedule
+from edge_codec.training.trainer import Trainer
+from support.tiny_codec import TINY, TINY_RECIPE, make_codec, make_source
 
 
-def make_trainer(recipe: Recipe = TINY_RECIPE, seed: int = 1) -> Trainer:
-    return Trainer(recipe, make_source(), seed=seed, data_sha256="0" * 64)
+def make_trainer(
+    recipe: Recipe = TINY_RECIPE, seed: int = 1, teacher: FrameCodec | None = None
+) -> Trainer:
+    return Trainer(recipe, make_source(), seed=seed, data_sha256="0" * 64, teacher=teacher)
 
 
 def test_it_learns() -> None:
@@ -65,6 +76,65 @@ def test_averaged_weights_alone_can_be_trained_on(tmp_path: Path) -> None:
     for name, tensor in first.averaged.state_dict().items():
         torch.testing.assert_close(second.codec.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
     assert len(list(second.run())) == 1
+
+
+ADVERSARIAL = AdversarialConfig(
+    adversarial=1.0, features=2.0, periods=(2,), period_width=2, windows=(128,), band_width=2
+)
+
+
+def test_adversarial_training_resumes_bit_exactly(tmp_path: Path) -> None:
+    loss = replace(TINY_RECIPE.loss, balanced=True)
+    recipe = replace(TINY_RECIPE, adversarial=ADVERSARIAL, loss=loss, steps=6)
+    whole = list(make_trainer(recipe).run())
+    assert all(step["discrimination"] > 0 for step in whole)
+    first = make_trainer(recipe)
+    begun = [first.train_step() for _ in range(4)]
+    first.save(tmp_path)
+    second = make_trainer(recipe)
+    second.resume(tmp_path)
+    assert begun + list(second.run()) == whole
+
+
+def test_discriminators_of_other_widths_are_refused(tmp_path: Path) -> None:
+    recipe = replace(TINY_RECIPE, adversarial=ADVERSARIAL)
+    make_trainer(recipe).save(tmp_path)
+    wider = replace(recipe, adversarial=replace(ADVERSARIAL, band_width=3))
+    with pytest.raises(ConfigError, match="discriminators differ"):
+        make_trainer(wider).resume(tmp_path)
+
+
+def test_frozen_bitstream_trains_the_decoder_alone(tmp_path: Path) -> None:
+    first = make_trainer()
+    list(first.run())
+    first.save(tmp_path)
+    second = make_trainer(replace(TINY_RECIPE, freeze_bitstream=True, steps=3))
+    second.resume(tmp_path, restart_schedule=True)
+    before = {name: tensor.clone() for name, tensor in second.codec.state_dict().items()}
+    assert all("codebook" not in step for step in second.run())
+    changed = {
+        name.split(".")[0]
+        for name, tensor in second.codec.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed == {"decoder"}
+
+
+def test_distillation_needs_a_fitting_teacher() -> None:
+    recipe = replace(TINY_RECIPE, loss=replace(TINY_RECIPE.loss, distillation=1.0), steps=2)
+    with pytest.raises(ConfigError, match="--teacher"):
+        make_trainer(recipe)
+    losses = list(make_trainer(recipe, teacher=make_codec()).run())
+    assert all(step["distillation"] > 0 for step in losses)
+    slow = replace(TINY, lookahead_frames=1)
+    with pytest.raises(ConfigError, match="delay"):
+        make_trainer(recipe, teacher=FrameCodec(slow))
+
+
+def test_lookahead_delays_the_target() -> None:
+    recipe = replace(TINY_RECIPE, model=replace(TINY, lookahead_frames=1))
+    assert recipe.model.spec.delay_samples == 160 + 320
+    assert len(list(make_trainer(recipe).run())) == recipe.steps
 
 
 def test_another_model_is_refused(tmp_path: Path) -> None:
@@ -150,3 +220,10 @@ def test_empty_cache_is_refused() -> None:
     none = np.zeros(0, np.int64)
     with pytest.raises(ConfigError, match="holds no clips"):
         replace(make_source(), offsets=none, lengths=none)
+
+
+def test_wrong_codes_have_their_share_and_stay_in_the_book() -> None:
+    wrong = draw_wrong_codes(0.01, 1024, (100, 40, 12), np.random.default_rng(0))
+    assert (wrong >= 0).mean() == pytest.approx(0.01, abs=0.002)
+    assert wrong.max() < 1024
+    assert wrong.min() == -1

@@ -104,6 +104,12 @@ class FrameCodec(nn.Module):
         )
         self.decoder = Decoder(config)
 
+    def forward(self, audio_BT: Tensor) -> Tensor:
+        """What the whole codec makes of audio, all layers kept; it lags by the spec's delay."""
+        codes_BFK = self.quantizer.encode(self.encoder(audio_BT))
+        audio: Tensor = self.decoder(self.quantizer.decode(codes_BFK))
+        return audio
+
     def encode_step(self, audio_BT: Tensor, state_BS: Tensor) -> StepResult:
         """Codes [B, F, K] of the next whole frames, and the next encoder state."""
         latent, next_state = self.encoder.step(audio_BT, state_BS)

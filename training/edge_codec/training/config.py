@@ -27,6 +27,8 @@ class ModelConfig:
     """Samples between spectral frames; the window is twice as long."""
     code_stride: int = 2
     """Spectral frames in one code frame."""
+    lookahead_frames: int = 0
+    """Code frames that the decoder waits for before it speaks: better sound for more latency."""
     channels: int
     """Width of the blocks at the spectral frame rate."""
     code_channels: int
@@ -56,7 +58,7 @@ class ModelConfig:
             strides=(self.hop_samples, self.code_stride),
             layers=self.layers,
             bits_per_code=self.bits_per_code,
-            delay_samples=self.hop_samples,
+            delay_samples=self.hop_samples * (1 + self.code_stride * self.lookahead_frames),
         )
 
 
@@ -80,6 +82,10 @@ class LossConfig:
     """Multi-scale log-mel distance."""
     spectral: float = 8.0
     """Compressed complex spectrum distance."""
+    distillation: float = 0.0
+    """Both distances once more, to what a teacher makes of the same speech."""
+    balanced: bool = False
+    """Let the weights say each loss' share of the gradient instead of scaling its value."""
     codebook: float = 1.0
     """Entries follow the vectors."""
     commitment: float = 0.25
@@ -90,6 +96,39 @@ class LossConfig:
     """Window lengths of the complex distance; each must be a mel window too."""
     overlap: int = 4
     """Windows over any one sample: hop = window / overlap."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdversarialConfig:
+    """Discriminators and how much they count; without weights there are none."""
+
+    adversarial: float = 0.0
+    """Weight of fooling the discriminators (least squares)."""
+    features: float = 0.0
+    """Weight of matching their hidden features."""
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    """Periods of the multi-period discriminators, in samples."""
+    period_width: int = 16
+    """Channels of their first layer; the last has 32 times as many."""
+    windows: tuple[int, ...] = (1024, 512, 256)
+    """Window lengths of the multi-band spectral discriminators, in samples."""
+    band_width: int = 16
+    """Channels of their layers."""
+    scales: tuple[int, ...] = ()
+    """Factors by which the multi-scale discriminators thin the waveform."""
+    scale_width: int = 16
+    """Channels of their first layer; the last has 64 times as many."""
+    lr: float = 2e-4
+    """Peak step size of their AdamW; its schedule is the codec's."""
+    clip: float = 10.0
+    """Largest norm of their gradient."""
+    ramp_steps: int = 500
+    """Steps over which the two weights rise from zero, while the discriminators learn to tell."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there are discriminators at all."""
+        return self.adversarial > 0 or self.features > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +151,8 @@ class QuantizerConfig:
     """Share of frames then lost, in bursts."""
     lost_burst: float = 1.5
     """Mean length of a burst in frames."""
+    wrong_codes: float = 0.0
+    """Share of codes that then reach the decoder as others, drawn at random."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,12 +189,16 @@ class Recipe:
     """The examples."""
     loss: LossConfig = field(default_factory=LossConfig)
     """The goals."""
+    adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
+    """The opponents."""
     quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
     """The bottleneck."""
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """The steps."""
     steps: int
     """Length of the training."""
+    freeze_bitstream: bool = False
+    """Train the decoder alone: encoder and quantizer stay, and so do recordings made with them."""
     bf16: bool = True
     """Run the blocks in bfloat16; transforms, quantizer and losses stay in float32."""
 

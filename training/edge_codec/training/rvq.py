@@ -101,12 +101,15 @@ class ResidualVQ(nn.Module):
         project_out = self.project_out.flatten(0, 1)
         return vectors_BFKE.reshape(codes_BFK.shape[0], -1, project_out.shape[0]) @ project_out
 
-    def forward(self, latent_BFD: Tensor, kept_BF: Tensor) -> Quantized:
+    def forward(
+        self, latent_BFD: Tensor, kept_BF: Tensor, wrong_BFK: Tensor | None = None
+    ) -> Quantized:
         """Quantize for training.
 
         Args:
             latent_BFD: encoder output.
             kept_BF: layers kept of each frame, 0 (lost) to K.
+            wrong_BFK: codes that reach the decoder instead of the right ones; -1 where none does.
         """
         residual = latent_BFD
         total = torch.where((kept_BF == 0)[..., None], self.lost @ self.project_out[0], 0.0)
@@ -121,7 +124,10 @@ class ResidualVQ(nn.Module):
             codebook_losses.append(mean_square(entry - vectors.detach(), kept))
             commitment_losses.append(mean_square(vectors - entry.detach(), kept))
             output = (vectors + (entry - vectors).detach()) @ self.project_out[layer]
-            total = total + output * kept[..., None]
+            heard = output
+            if wrong_BFK is not None:
+                heard = self._corrupt(output, wrong_BFK[..., layer], layer)
+            total = total + heard * kept[..., None]
             residual = residual - output
             codes.append(chosen)
         return Quantized(
@@ -130,6 +136,10 @@ class ResidualVQ(nn.Module):
             codebook_loss=torch.stack(codebook_losses).sum(),
             commitment_loss=torch.stack(commitment_losses).sum(),
         )
+
+    def _corrupt(self, output_BFD: Tensor, wrong_BF: Tensor, layer: int) -> Tensor:
+        replaced = self.entries(layer)[wrong_BF.clamp_min(0)] @ self.project_out[layer]
+        return torch.where((wrong_BF < 0)[..., None], output_BFD, replaced.detach())
 
     @torch.no_grad()
     def initialise(self, latent_ND: Tensor, generator: torch.Generator) -> None:

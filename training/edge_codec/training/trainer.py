@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge_codec.runtime.errors import ConfigError
@@ -24,9 +23,17 @@ from edge_codec.training.checkpoint import (
     source_commit,
 )
 from edge_codec.training.codec import FrameCodec
-from edge_codec.training.config import OptimiserConfig, QuantizerConfig, Recipe
+from edge_codec.training.config import Recipe
 from edge_codec.training.data import ExcerptSource
-from edge_codec.training.losses import ReconstructionLoss
+from edge_codec.training.frame_loss import before_hardening, draw_depths, draw_wrong_codes
+from edge_codec.training.objective import Objective
+from edge_codec.training.optimisers import (
+    make_optimisers,
+    optimiser_tensors,
+    restore_optimiser,
+    schedule,
+)
+from edge_codec.training.rvq import Quantized
 
 RESTART_EVERY = 10
 """Steps between searches for dead codes."""
@@ -36,16 +43,28 @@ class Trainer:
     """A training in progress."""
 
     def __init__(
-        self, recipe: Recipe, source: ExcerptSource, *, seed: int, data_sha256: str
+        self,
+        recipe: Recipe,
+        source: ExcerptSource,
+        *,
+        seed: int,
+        data_sha256: str,
+        teacher: FrameCodec | None = None,
     ) -> None:
-        """Start from random weights on the device that holds `source`."""
+        """Start from random weights on the device that holds `source`.
+
+        Raises:
+            ConfigError: the recipe distils and there is no teacher, or its audio does not fit.
+        """
         torch.manual_seed(seed)
         self.recipe, self.source, self.seed, self.data_sha256 = recipe, source, seed, data_sha256
         self.device = source.audio.device
         self.codec = FrameCodec(recipe.model).to(self.device)
         self.averaged = FrameCodec(recipe.model).to(self.device).requires_grad_(False)
-        self.loss = ReconstructionLoss(recipe.loss, recipe.model.sample_rate_hz).to(self.device)
-        self.optimisers = make_optimisers(self.codec, recipe.optimiser)
+        self.teacher = check_teacher(recipe, teacher)
+        self.objective = Objective(recipe, self.device)
+        self.optimisers = make_optimisers(self.codec, recipe)
+        self.trained = [w for o, _ in self.optimisers for g in o.param_groups for w in g["params"]]
         self.step = self.schedule_step = 0
         hop = recipe.model.spec.hop_samples
         self.frames = round(recipe.data.excerpt_s * recipe.model.sample_rate_hz / hop)
@@ -76,51 +95,72 @@ class Trainer:
         if self.step == self.recipe.quantizer.start_step:
             self._initialise_quantizer(rng)
         original = self.source.draw(self.recipe.data, self.samples, rng)
-        kept = None
-        if self.is_quantizing:
-            kept = torch.from_numpy(self._draw_depths(rng)).to(self.device)
-        terms = self._losses(original, kept, rng)
-        self._update(terms["total"])
+        decoded, quantized = self._run_codec(original, rng)
+        delay = self.codec.spec.delay_samples
+        target = original[:, : self.samples - delay]
+        verdict = self.objective.judge(decoded[:, delay:], target, self._teach(original))
+        terms = dict(verdict.terms)
+        total = self.objective.total(terms, self.schedule_step, decoded)
+        if quantized is not None and not self.recipe.freeze_bitstream:
+            terms |= {"codebook": quantized.codebook_loss, "commitment": quantized.commitment_loss}
+            total = total + self.recipe.loss.codebook * quantized.codebook_loss
+            total = total + self.recipe.loss.commitment * quantized.commitment_loss
+        self._update(total, verdict.discrimination)
         self.step += 1
         self.schedule_step += 1
-        return {name: float(value.detach()) for name, value in terms.items()}
+        if verdict.discrimination is not None:
+            terms["discrimination"] = verdict.discrimination
+        return {name: float(value.detach()) for name, value in ({"total": total} | terms).items()}
 
-    def _draw_depths(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        config = self.recipe.quantizer
-        if self.schedule_step < config.harden_from * self.recipe.steps:
-            config = replace(config, depth_per_frame=0.0, lost_frames=0.0)
-        shape = (self.recipe.data.batch, self.frames)
-        return draw_depths(config, self.recipe.model.layers, shape, rng)
-
-    def _losses(
-        self, original: Tensor, kept: Tensor | None, rng: np.random.Generator
-    ) -> dict[str, Tensor]:
-        weights, delay = self.recipe.loss, self.codec.spec.delay_samples
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
-            latent = self.codec.encoder(original).float()
-        quantized = None if kept is None else self.codec.quantizer(latent, kept)
+    def _run_codec(
+        self, original: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Quantized | None]:
+        with torch.set_grad_enabled(not self.recipe.freeze_bitstream):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
+                latent = self.codec.encoder(original).float()
+            quantized = self._quantize(latent, rng) if self.is_quantizing else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
             decoded = self.codec.decoder(latent if quantized is None else quantized.latent_BFD)
-        distance = self.loss(decoded[:, delay:], original[:, : self.samples - delay])
-        terms = {"mel": distance.mel, "spectral": distance.spectral}
-        total = weights.mel * distance.mel + weights.spectral * distance.spectral
-        if quantized is not None:
-            terms |= {"codebook": quantized.codebook_loss, "commitment": quantized.commitment_loss}
-            total = total + weights.codebook * quantized.codebook_loss
-            total = total + weights.commitment * quantized.commitment_loss
-            if self.step % RESTART_EVERY == 0:
-                generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-                self.codec.quantizer.restart_dead(latent, quantized.codes_BFK, generator)
-        return {"total": total} | terms
+        return decoded, quantized
 
-    def _update(self, total: Tensor) -> None:
+    def _quantize(self, latent: Tensor, rng: np.random.Generator) -> Quantized:
+        config, layers = self.recipe.quantizer, self.recipe.model.layers
+        if self.schedule_step < config.harden_from * self.recipe.steps:
+            config = before_hardening(config)
+        shape = (self.recipe.data.batch, self.frames)
+        kept = torch.from_numpy(draw_depths(config, layers, shape, rng)).to(self.device)
+        wrong = None
+        if config.wrong_codes > 0:
+            size = self.codec.spec.codebook_size
+            drawn = draw_wrong_codes(config.wrong_codes, size, (*shape, layers), rng)
+            wrong = torch.from_numpy(drawn).to(self.device)
+        quantized: Quantized = self.codec.quantizer(latent, kept, wrong)
+        if self.step % RESTART_EVERY == 0 and not self.recipe.freeze_bitstream:
+            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            self.codec.quantizer.restart_dead(latent, quantized.codes_BFK, generator)
+        return quantized
+
+    @torch.no_grad()
+    def _teach(self, original: Tensor) -> Tensor | None:
+        """What the teacher makes of the same excerpts, without its delay and cut as the target."""
+        if self.teacher is None:
+            return None
+        decoded: Tensor = self.teacher(original)
+        length = self.samples - self.codec.spec.delay_samples
+        delay = self.teacher.spec.delay_samples
+        return decoded[:, delay : delay + length]
+
+    def _update(self, total: Tensor, discrimination: Tensor | None) -> None:
         config = self.recipe.optimiser
         factor = schedule(self.schedule_step, self.recipe.steps, config)
         for optimiser, peak in self.optimisers:
             optimiser.param_groups[0]["lr"] = peak * factor
             optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.codec.parameters(), config.clip)
+        contested = discrimination is not None
+        total.backward(inputs=self.trained, retain_graph=contested)  # type: ignore[no-untyped-call]
+        if self.objective.adversary is not None and discrimination is not None:
+            self.objective.adversary.learn(discrimination, factor)
+        nn.utils.clip_grad_norm_(self.trained, config.clip)
         for optimiser, _ in self.optimisers:
             optimiser.step()
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
@@ -143,9 +183,8 @@ class Trainer:
         tensors |= {AVERAGED + k: v for k, v in self.averaged.state_dict().items()}
         tensors["code_use"] = self.codec.quantizer.use_KN
         for number, (optimiser, _) in enumerate(self.optimisers):
-            for index, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser.{number}.{index}.{k}": v for k, v in state.items()}
-        self._write(folder, tensors)
+            tensors |= optimiser_tensors(optimiser, f"optimiser.{number}.")
+        self._write(folder, tensors | self.objective.state())
 
     def save_averaged(self, folder: Path) -> None:
         """Write the averaged weights alone, matrices in half precision: small enough to share.
@@ -171,7 +210,7 @@ class Trainer:
 
         Args:
             folder: what `save` wrote.
-            restart_schedule: keep weights and moments but begin the recipe's schedule anew.
+            restart_schedule: take only the weights and begin the recipe anew.
         Raises:
             ConfigError: the checkpoint is damaged or of another model.
         """
@@ -183,81 +222,28 @@ class Trainer:
         self.codec.load_state_dict({k: tensors.get(k, v) for k, v in averaged.items()})
         if "code_use" in tensors:
             self.codec.quantizer.use_KN.copy_(tensors["code_use"])
-        for number, (optimiser, _) in enumerate(self.optimisers):
-            restore_optimiser(optimiser, tensors, f"optimiser.{number}.")
+        if not restart_schedule:
+            for number, (optimiser, _) in enumerate(self.optimisers):
+                restore_optimiser(optimiser, tensors, f"optimiser.{number}.")
+        self.objective.restore(tensors, with_moments=not restart_schedule)
         self.step = facts.step
         self.schedule_step = 0 if restart_schedule else facts.schedule_step
 
 
-def make_optimisers(
-    codec: FrameCodec, config: OptimiserConfig
-) -> list[tuple[torch.optim.Optimizer, float]]:
-    """Optimisers with their peak step sizes: Muon for the blocks' matrices if asked, AdamW else."""
-    matrices = [
-        weight
-        for net in (codec.encoder.body, codec.decoder.body)
-        for weight in net.parameters()
-        if config.muon_lr > 0 and weight.ndim == 2
-    ]
-    chosen = {id(weight) for weight in matrices}
-    others = [weight for weight in codec.parameters() if id(weight) not in chosen]
-    adamw = torch.optim.AdamW(
-        others, betas=config.betas, weight_decay=config.weight_decay, fused=True
-    )
-    optimisers: list[tuple[torch.optim.Optimizer, float]] = [(adamw, config.lr)]
-    if matrices:
-        muon = torch.optim.Muon(
-            matrices, weight_decay=config.weight_decay, ns_steps=config.muon_iterations
+def check_teacher(recipe: Recipe, teacher: FrameCodec | None) -> FrameCodec | None:
+    """The teacher, if the recipe wants one and it suits.
+
+    Raises:
+        ConfigError: the recipe distils without a teacher, or the teacher's audio does not fit.
+    """
+    if recipe.loss.distillation == 0:
+        return None
+    if teacher is None:
+        raise ConfigError("the recipe distils: name the teacher's checkpoint with --teacher")
+    ours, theirs = recipe.model.spec, teacher.spec
+    if theirs.sample_rate_hz != ours.sample_rate_hz or theirs.delay_samples > ours.delay_samples:
+        raise ConfigError(
+            f"the teacher has {theirs.sample_rate_hz} Hz and {theirs.delay_samples} samples of "
+            f"delay; this model needs {ours.sample_rate_hz} Hz and at most {ours.delay_samples}"
         )
-        optimisers.append((muon, config.muon_lr))
-    return optimisers
-
-
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor], prefix: str
-) -> None:
-    """Put saved moments back; a checkpoint without them leaves the optimiser fresh."""
-    saved: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith(prefix):
-            index, key = name.removeprefix(prefix).split(".", 1)
-            saved.setdefault(int(index), {})[key] = tensor
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": saved})
-
-
-def schedule(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Step-size factor: linear warm-up, hold, linear fall to zero over the last part."""
-    warm = min(1.0, (step + 1) / config.warmup_steps)
-    falling = max(1.0, steps * config.decay_fraction)
-    return min(warm, (steps - step) / falling)
-
-
-def draw_depths(
-    config: QuantizerConfig, layers: int, shape: tuple[int, int], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Layers kept of each frame, [B, F]: quantizer dropout, per-frame cuts and lost bursts."""
-    batch, _ = shape
-    depths = np.array([depth for depth in config.depths if depth <= layers])
-    per_item = np.where(
-        rng.random(batch) < config.full_depth, layers, rng.choice(depths, size=batch)
-    )
-    kept = np.broadcast_to(per_item[:, None], shape)
-    varied = rng.random((batch, 1)) < config.depth_per_frame
-    kept = np.where(varied, np.minimum(kept, rng.integers(1, layers + 1, size=shape)), kept)
-    lost = draw_bursts(config.lost_frames, config.lost_burst, shape, rng)
-    return np.where(lost, 0, kept).astype(np.int64)
-
-
-def draw_bursts(
-    share: float, mean_length: float, shape: tuple[int, int], rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Frames lost by a two-state chain: `share` of all, in bursts of geometric length."""
-    batch, frames = shape
-    enter = share / (mean_length * (1 - share))
-    lost = np.zeros(shape, dtype=bool)
-    state = np.zeros(batch, dtype=bool)
-    for frame in range(frames):
-        chance = rng.random(batch)
-        state = np.where(state, chance < 1 - 1 / mean_length, chance < enter)
-        lost[:, frame] = state
-    return lost
+    return teacher.requires_grad_(False)

@@ -44,6 +44,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     start.add_argument(
         "--start-from", type=Path, metavar="CHECKPOINT", help="begin the recipe at these weights"
     )
+    parser.add_argument(
+        "--teacher", type=Path, metavar="CHECKPOINT", help="codec to learn from (distillation)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
     parser.add_argument("--steps", type=int, help="length of the training instead of the recipe's")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
@@ -89,7 +92,7 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     import torch
 
     from edge_codec.training.cache import load_cache, manifest_sha256
-    from edge_codec.training.checkpoint import FACTS_FILE
+    from edge_codec.training.checkpoint import FACTS_FILE, load_codec
     from edge_codec.training.config import load_recipe
     from edge_codec.training.data import ExcerptSource
     from edge_codec.training.trainer import Trainer
@@ -105,7 +108,8 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     audio, offsets, lengths = load_cache(args.data)
     source = ExcerptSource(torch.from_numpy(audio).to(args.device), offsets, lengths)
     data_sha256 = manifest_sha256(args.data)
-    trainer = Trainer(recipe, source, seed=args.seed, data_sha256=data_sha256)
+    teacher = None if args.teacher is None else load_codec(args.teacher)[0].to(args.device)
+    trainer = Trainer(recipe, source, seed=args.seed, data_sha256=data_sha256, teacher=teacher)
     if args.resume:
         trainer.resume(args.out)
     elif args.start_from is not None:
