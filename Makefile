@@ -57,5 +57,5 @@ $(BASE)/.done: $(INSTALLED)
 $(DEV)/.done: $(INSTALLED)
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --upgrade "pip>=25.1"
-	$(DEV)/bin/pip install --quiet --editable '.[train,export,crypto]' --group dev
+	$(DEV)/bin/pip install --quiet --editable '.[train,export,crypto,stems]' --group dev
 	touch $@

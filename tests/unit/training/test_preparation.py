@@ -55,8 +55,9 @@ def make_link(kind, target):
 
 
 def clips_of(cache):
-    samples, offsets, lengths = load_cache(cache)
-    return [samples[start : start + length] for start, length in zip(offsets, lengths, strict=True)]
+    loaded = load_cache(cache)
+    places = zip(loaded.offsets, loaded.lengths, strict=True)
+    return [loaded.samples[start : start + length] for start, length in places]
 
 
 def names_in(folder):
@@ -111,7 +112,7 @@ def test_unusable_files_are_named_and_skipped(tmp_path):
     assert sorted(made.skipped) == [f"in/{name}" for name in names]
     assert "NaN" in made.skipped["in/nan.wav"]
     assert read_manifest(tmp_path / "out")["skipped"] == made.skipped
-    assert len(load_cache(tmp_path / "out")[0]) == 8_000
+    assert len(load_cache(tmp_path / "out").samples) == 8_000
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
@@ -252,6 +253,36 @@ def test_a_clip_that_never_ends_is_refused(tmp_path, monkeypatch):
         prepare(tmp_path / "out", [tmp_path / "in"], rate_hz=RATE_HZ)
 
 
+def test_the_manifest_says_how_loud_and_how_wide(tmp_path):
+    noise_T = np.random.default_rng(0).uniform(-0.1, 0.1, 48_000)
+    for name, rate_hz in (("wide.flac", 16_000), ("narrow.flac", 8_000)):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "in" / name, noise_T, rate_hz)
+    write_tone(tmp_path / "in" / "tone.wav", hz=1_000)
+    soundfile.write(tmp_path / "in" / "silent.wav", np.zeros(800), RATE_HZ)
+    prepare(tmp_path / "out", [tmp_path / "in"], rate_hz=RATE_HZ)
+    cache = load_cache(tmp_path / "out")
+    names = [clip["source"] for clip in read_manifest(tmp_path / "out")["clips"]]
+    assert names == [
+        f"in/{name}" for name in ("narrow.flac", "silent.wav", "tone.wav", "wide.flac")
+    ]
+    assert cache.full_band.tolist() == [False, False, False, True]
+    assert np.isnan(cache.loudness_lufs).tolist() == [False, True, False, False]
+    assert cache.loudness_lufs[2] == pytest.approx(-9.0, abs=0.2)  # a sine of -6 dBFS peak
+
+
+def test_caches_of_older_releases_are_read(tmp_path):
+    write_tone(tmp_path / "in" / "a.wav")
+    prepare(tmp_path / "out", [tmp_path / "in"], rate_hz=RATE_HZ)
+    manifest = read_manifest(tmp_path / "out")
+    for clip in manifest["clips"]:
+        del clip["loudness_lufs"], clip["full_band"]
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(manifest))
+    cache = load_cache(tmp_path / "out")
+    assert np.isnan(cache.loudness_lufs).all()
+    assert not cache.full_band.any()
+
+
 def test_labels_come_from_the_csv(tmp_path):
     given = make_sources(tmp_path)
     table = tmp_path / "labels.csv"
@@ -280,6 +311,10 @@ def test_a_csv_without_file_names_is_refused(tmp_path, content):
         lambda cache: (cache / "manifest.json").unlink(),
         lambda cache: (cache / "manifest.json").write_text("{"),
         lambda cache: (cache / "manifest.json").write_text(json.dumps({"format_version": 2})),
+        lambda cache: (cache / "manifest.json").write_text('{"format_version": 1}'),
+        lambda cache: (cache / "manifest.json").write_text(
+            '{"format_version": 1, "sample_rate_hz": 1, "clips": [3]}'
+        ),
         lambda cache: os.truncate(cache / "audio.s16", 1_000),
     ],
 )

@@ -37,30 +37,61 @@ class CachedClip:
     sha256: str
     """Hash of the file it was decoded from, hex."""
     labels: dict[str, str] = field(default_factory=dict)
-    """What a CSV manifest says of it, such as speaker and domain."""
+    """What a CSV manifest or its data set's layout says of it, such as speaker and domain."""
+    loudness_lufs: float | None = None
+    """Integrated loudness (ITU-R BS.1770); None for silence and in caches of older releases."""
+    full_band: bool | None = None
+    """Whether it goes up to Nyquist, near enough; None in caches of older releases."""
 
 
-def load_cache(
-    folder: Path,
-) -> tuple["np.memmap[Any, np.dtype[np.int16]]", NDArray[np.int64], NDArray[np.int64]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cache:
+    """A finished cache, its samples on disk until touched. One entry of each array per clip."""
+
+    samples: "np.memmap[Any, np.dtype[np.int16]]"
+    """All clips end to end; writing does not change the file."""
+    offsets: NDArray[np.int64]
+    """First sample of each clip."""
+    lengths: NDArray[np.int64]
+    """Samples of each clip."""
+    domains: NDArray[np.str_]
+    """Label `domain` of each clip, or nothing."""
+    loudness_lufs: NDArray[np.float64]
+    """Loudness of each clip; NaN where it is silent or was not measured."""
+    full_band: NDArray[np.bool_]
+    """Whether each clip is known to go up to Nyquist."""
+    sample_rate_hz: int
+    """Rate of the samples."""
+
+
+def load_cache(folder: Path) -> Cache:
     """Map the samples and list the clips.
 
-    Returns:
-        The samples of all clips (int16, on disk until touched; writing does not change the file),
-        offsets and lengths.
     Raises:
         AudioError: the folder is not a finished cache of this format.
     """
-    clips = read_manifest(folder)["clips"]
-    offsets = np.array([clip["offset"] for clip in clips], np.int64)
-    lengths = np.array([clip["samples"] for clip in clips], np.int64)
-    samples = np.memmap(folder / AUDIO_NAME, SAMPLE_DTYPE, mode="c")
-    if len(samples) != lengths.sum():
+    manifest = read_manifest(folder)
+    try:
+        clips = [CachedClip(**clip) for clip in manifest["clips"]]
+        rate_hz = int(manifest["sample_rate_hz"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise AudioError(f"{folder / MANIFEST_NAME} is damaged ({error}); prepare again") from error
+    cache = Cache(
+        samples=np.memmap(folder / AUDIO_NAME, SAMPLE_DTYPE, mode="c"),
+        offsets=np.array([clip.offset for clip in clips], np.int64),
+        lengths=np.array([clip.samples for clip in clips], np.int64),
+        domains=np.array([clip.labels.get("domain", "") for clip in clips], np.str_),
+        loudness_lufs=np.array([clip.loudness_lufs for clip in clips], np.float64),
+        full_band=np.array([bool(clip.full_band) for clip in clips], np.bool_),
+        sample_rate_hz=rate_hz,
+    )
+    ends = np.cumsum(cache.lengths)
+    if len(cache.samples) != cache.lengths.sum() or (cache.offsets != ends - cache.lengths).any():
         raise AudioError(
-            f"{folder / AUDIO_NAME}: {len(samples)} samples, its manifest lists {lengths.sum()}; "
-            "prepare it again"
+            f"{folder / AUDIO_NAME}: {len(cache.samples)} samples, its manifest lists "
+            f"{cache.lengths.sum()}; prepare it again"
         )
-    return samples, offsets, lengths
+    return cache
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

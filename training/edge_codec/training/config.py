@@ -70,8 +70,31 @@ class DataConfig:
     """Length of an excerpt."""
     batch: int = 8
     """Excerpts in a step."""
+    balance_domains: bool = False
+    """Draw as many excerpts of each domain (a label of the cache) into every batch."""
+    full_band_share: float = 0.0
+    """Least share of a batch from clips that go up to Nyquist."""
+    loudness_lufs: float = 0.0
+    """Loudness that every clip is brought to before the random gain; 0 leaves it as it is."""
     gain_db: tuple[float, float] = (-12.0, 6.0)
     """Range of the random gain of each excerpt."""
+    phase_rotation: float = 0.0
+    """Share of excerpts whose spectrum is turned by one random phase."""
+    eq_db: float = 0.0
+    """Largest boost or cut of a random smooth equaliser; 0 leaves the spectrum as it is."""
+    noise_share: float = 0.0
+    """Share of excerpts that noise is mixed into: part of what the codec must reproduce."""
+    noise_domain: str = "environment"
+    """Domain of the clips the noise comes from."""
+    noise_snr_db: tuple[float, float] = (5.0, 30.0)
+    """Range of the level of the excerpt above the noise."""
+
+    def __post_init__(self) -> None:
+        for name in ("full_band_share", "phase_rotation", "noise_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"data.{name} is a share from 0 to 1, got {getattr(self, name)}")
+        if self.batch < 1 or self.excerpt_s <= 0:
+            raise ConfigError("data.batch and data.excerpt_s must be positive")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,19 @@ from tqdm import tqdm
 
 from edge_codec.runtime.errors import AudioError, ConfigError
 from edge_codec.training.audio_files import iter_mono
+from edge_codec.training.bandwidth import BandwidthMeter
 from edge_codec.training.cache import SAMPLE_DTYPE, CachedClip
 from edge_codec.training.cache_writer import CacheWriter
+from edge_codec.training.loudness import LoudnessMeter
 from edge_codec.training.parallel import draw_ahead, workers
 from edge_codec.training.sources import RefusedFileError, SourceFile, iter_files, total_bytes
 
 MAX_CLIP_S = 24 * 3600
 """A file that decodes to more is refused: it would fill the disk."""
-LABEL_COLUMNS = ("speaker", "language", "domain", "full_band", "corpus", "licence")
+LABEL_COLUMNS = (
+    "speaker", "gender", "emotion", "language", "domain", "genre", "split", "full_band", "corpus",
+    "licence",
+)  # fmt: skip
 """Columns of a CSV manifest that are kept."""
 Labels = Mapping[str, dict[str, str]]
 """Path of a file in its source -> what is known of it."""
@@ -73,7 +78,7 @@ def prepare(
             decoder = _Decoder(pool, scratch, rate_hz)
             tasks = map(decoder.start, _unseen(iter_files(sources, scratch), cache.seen))
             for task in draw_ahead(tasks, 2 * jobs):
-                _store(cache, task, (labels or {}).get(task.file.path, {}))
+                _store(cache, task, task.file.labels | (labels or {}).get(task.file.path, {}))
                 bar.update(task.file.size_bytes)
             if not cache.clips:
                 raise AudioError(f"not one usable file among {len(cache.skipped)}: {cache.skipped}")
@@ -110,14 +115,24 @@ def to_int16(audio_T: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _Decoded:
+    """What a worker found out about a source file."""
+
+    samples: int
+    sha256: str
+    loudness_lufs: float | None
+    full_band: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Task:
     """One source file on its way through a worker."""
 
     file: SourceFile
     samples_path: Path
     """Where the worker writes int16 samples."""
-    decoded: "Future[tuple[int, str]]"
-    """Samples, and SHA-256 of the source file; AudioError: it cannot be used."""
+    decoded: "Future[_Decoded]"
+    """AudioError: it cannot be used."""
 
 
 class _Decoder:
@@ -135,19 +150,19 @@ class _Decoder:
         samples_path = self._scratch / f"{self._count}.s16"
         return _Task(file=file, samples_path=samples_path, decoded=self._queue(file, samples_path))
 
-    def _queue(self, file: SourceFile, samples_path: Path) -> "Future[tuple[int, str]]":
+    def _queue(self, file: SourceFile, samples_path: Path) -> "Future[_Decoded]":
         try:
             path = file.fetch()
         except RefusedFileError as error:
-            refused: Future[tuple[int, str]] = Future()
+            refused: Future[_Decoded] = Future()
             refused.set_exception(error)
             return refused
         is_copy = path.parent == self._scratch
         return self._pool.submit(_decode, path, samples_path, self._rate_hz, is_copy)
 
 
-def _decode(path: Path, samples_path: Path, rate_hz: int, is_copy: bool) -> tuple[int, str]:
-    samples = 0
+def _decode(path: Path, samples_path: Path, rate_hz: int, is_copy: bool) -> _Decoded:
+    samples, loudness, bandwidth = 0, LoudnessMeter(rate_hz), BandwidthMeter(rate_hz)
     try:
         with samples_path.open("wb") as out:
             for chunk_T in iter_mono(path, rate_hz):
@@ -155,23 +170,29 @@ def _decode(path: Path, samples_path: Path, rate_hz: int, is_copy: bool) -> tupl
                 if samples > MAX_CLIP_S * rate_hz:
                     raise AudioError(f"{path.name}: longer than {MAX_CLIP_S} s")
                 out.write(to_int16(chunk_T).tobytes())
+                loudness.push(chunk_T)
+                bandwidth.push(chunk_T)
         with path.open("rb") as file:
-            return samples, hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     finally:
         if is_copy:
             path.unlink()
+    return _Decoded(
+        samples=samples,
+        sha256=digest,
+        loudness_lufs=loudness.lufs(),
+        full_band=bandwidth.is_full_band(),
+    )
 
 
 def _store(cache: CacheWriter, task: _Task, labels: dict[str, str]) -> None:
     name = task.file.name
     try:
-        samples, sha256 = task.decoded.result()
+        decoded = task.decoded.result()
     except AudioError as error:
         cache.skip(name, str(error))
     else:
-        clip = CachedClip(
-            source=name, offset=cache.samples, samples=samples, sha256=sha256, labels=labels
-        )
+        clip = CachedClip(source=name, offset=cache.samples, labels=labels, **asdict(decoded))
         cache.append(name, task.samples_path, clip)
     task.samples_path.unlink(missing_ok=True)
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from edge_codec.runtime.errors import AudioError, ConfigError
-from edge_codec.training.audio_files import AUDIO_SUFFIXES, find_audio
+from edge_codec.training.audio_files import audio_suffix, find_audio
+from edge_codec.training.layouts import Finding, find_common_voice, find_labels
 
 MAX_FILE_BYTES = 2 << 30
 """Larger archive members are skipped: ten hours of mono 16 kHz WAV take half of it."""
@@ -33,6 +34,8 @@ class SourceFile:
     """Its path there, as a CSV manifest would name it."""
     size_bytes: int
     """Its size, for a progress bar."""
+    labels: dict[str, str]
+    """What its data set's layout says of it."""
     fetch: Callable[[], Path]
     """Puts it on disk; to be called before the next file is drawn, or not at all.
 
@@ -77,12 +80,16 @@ def _size_bytes(source: Path) -> int:
 
 
 def _files_of_folder(folder: Path) -> Iterator[SourceFile]:
+    tables = find_common_voice(folder)
     for path in find_audio(folder):
+        place = path.relative_to(folder).as_posix()
+        finding = tables.get(place) or find_labels(f"{folder.resolve().name}/{place}")
         yield SourceFile(
             source=folder.name,
-            path=path.relative_to(folder).as_posix(),
+            path=place,
             size_bytes=path.stat().st_size,
-            fetch=partial(Path, path),
+            labels=finding.labels,
+            fetch=partial(_refuse_or, finding, partial(Path, path)),
         )
 
 
@@ -90,15 +97,22 @@ def _files_of_tar(archive: Path, scratch: Path) -> Iterator[SourceFile]:
     # "|": read front to back once, which also suits compressed archives.
     with _reports_damage(archive), tarfile.open(archive, "r|*") as tar:
         for index, member in enumerate(tar):
-            suffix = PurePosixPath(member.name).suffix.lower()
-            if suffix in AUDIO_SUFFIXES:
+            if suffix := audio_suffix(member.name):
                 copy = scratch / f"{archive.name}-{index}{suffix}"
+                finding = find_labels(f"{archive.name}/{member.name}")
                 yield SourceFile(
                     source=archive.name,
                     path=member.name,
                     size_bytes=member.size,
-                    fetch=partial(_extract, tar, member, copy),
+                    labels=finding.labels,
+                    fetch=partial(_refuse_or, finding, partial(_extract, tar, member, copy)),
                 )
+
+
+def _refuse_or(finding: Finding, fetch: Callable[[], Path]) -> Path:
+    if finding.refusal:
+        raise RefusedFileError(finding.refusal)
+    return fetch()
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, copy: Path) -> Path:

@@ -9,6 +9,7 @@ from edge_codec.runtime.errors import ConfigError
 EXAMPLES = """examples:
   edge-codec prepare cache/ speech-0.tar speech-1.tar --jobs 4
   edge-codec prepare cache/ recordings/ --rate 24000 --manifest recordings.csv
+  edge-codec prepare cache/ musdb18/train cv-corpus-17.0/uk noises/ --rate 44100
 """
 
 
@@ -17,9 +18,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser(
         "prepare",
         help="decode audio into a cache to train from",
-        description="Decode every WAV, FLAC, Ogg, Opus and MP3 file of folders and tar archives to "
-        "16-bit mono samples in one file, with a manifest. A run that was stopped goes on when "
-        "started again.",
+        description="Decode every WAV, FLAC, Ogg, Opus, MP3 and .stem.mp4 file of folders and tar "
+        "archives to 16-bit mono samples in one file, with a manifest of loudness, bandwidth and "
+        "labels. MUSDB18, Common Voice, GTZAN, RAVDESS and LibriSpeech are recognised by their "
+        "file names and tables. A run that was stopped goes on when started again.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -91,10 +91,10 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
 
     import torch
 
-    from edge_codec.training.cache import load_cache, manifest_sha256
+    from edge_codec.training.cache import manifest_sha256
     from edge_codec.training.checkpoint import FACTS_FILE, load_codec
     from edge_codec.training.config import load_recipe
-    from edge_codec.training.data import ExcerptSource
+    from edge_codec.training.data import load_source
     from edge_codec.training.trainer import Trainer
 
     if args.device != "cpu" and not torch.cuda.is_available():
@@ -105,8 +105,7 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     recipe = load_recipe(args.recipe)
     if args.steps is not None:
         recipe = replace(recipe, steps=args.steps)
-    audio, offsets, lengths = load_cache(args.data)
-    source = ExcerptSource(torch.from_numpy(audio).to(args.device), offsets, lengths)
+    source = load_source(args.data, args.device)
     data_sha256 = manifest_sha256(args.data)
     teacher = None if args.teacher is None else load_codec(args.teacher)[0].to(args.device)
     trainer = Trainer(recipe, source, seed=args.seed, data_sha256=data_sha256, teacher=teacher)
