@@ -1,12 +1,20 @@
 """Ports: every URL form, partial writes, hang-ups, and what is said when one cannot be opened."""
 
 import os
+import select
+import socket
+import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edge_codec.firmware_bridge.envelope import KissEnvelope
+from edge_codec.firmware_bridge.framing import DELIMITER, stuff
+from edge_codec.firmware_bridge.rtp import unpack_rtp
 from edge_codec.runtime.errors import PortError
 from edge_codec.runtime.ports import DescriptorPort, Port, is_line, open_port
+from edge_codec.runtime.ports.enveloped import EnvelopedPort
 from edge_codec.runtime.ports.local import open_pty
 from edge_codec.runtime.ports.udp import UdpPort
 
@@ -123,6 +131,14 @@ def test_udp_port_in_use_is_refused() -> None:
     ("url", "mode", "message"),
     [
         ("radio://x", "r", "unknown port"),
+        ("rtp://:5004", "w", "has no host"),
+        ("udp://:5004?ax25=AB1CD", "r", "has no option ax25: it knows none"),
+        ("/dev/ttyUSB99?rtsct", "r", "did you mean rtscts"),
+        ("/dev/ttyUSB99?rtscts=yes", "r", "rtscts is 0 or 1, got yes"),
+        ("kiss-tcp://localhost", "w", "has no port"),
+        ("kiss-tcp://127.0.0.1:1", "w", "is the TNC started"),
+        ("kiss-tcp://127.0.0.1:1?port=16", "w", "0 to 15, got 16"),
+        ("kiss:///dev/ttyUSB99?ax25=AB1CD", "w", "plugged in"),
         ("udp://:5004", "w", "has no host"),
         ("udp://127.0.0.1", "w", "has no port"),
         ("udp://:99999", "r", "out of range"),
@@ -169,3 +185,97 @@ def test_end_of_a_descriptor_that_does_not_end_is_a_loss() -> None:
     with pytest.raises(PortError, match="hung up"):
         port.read()
     close(port)
+
+
+def packets_of(port: Port) -> bytes:
+    """What has arrived once something has."""
+    select.select([port], [], [], 5.0)
+    return port.read()
+
+
+PACKET = stuff(b"@\xc0\xdb\x00 voice")
+
+
+def test_rtp_carries_each_packet_in_one_datagram() -> None:
+    receiver = UdpPort("127.0.0.1", 0, listens=True)
+    number = receiver.local_port
+    sender = open_port(f"rtp://127.0.0.1:{number}", 9600, "w")
+    assert sender.write(PACKET) == len(PACKET)
+    assert unpack_rtp(receiver.read()).payload == b"@\xc0\xdb\x00 voice"  # type: ignore[union-attr]
+    close(receiver)
+    listener = open_port(f"rtp://:{number}", 9600, "r")
+    sender.write(DELIMITER + PACKET)
+    assert packets_of(listener) == PACKET
+    assert (listener.read(), listener.is_finished) == (b"", False)
+    close(sender, listener)
+
+
+@pytest.fixture
+def tnc() -> Iterator[socket.socket]:
+    """Where a TNC program listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("options", ["", "?port=3", "?ax25=AB1CD-5", "?ax25=AB1CD&to=VOICE&port=1"])
+def test_tnc_gets_and_gives_packets(tnc: socket.socket, options: str) -> None:
+    url = f"kiss-tcp://127.0.0.1:{tnc.getsockname()[1]}{options}"
+    port = open_port(url, 9600, "w")
+    connection, _ = tnc.accept()
+    assert port.write(PACKET) == len(PACKET)
+    frame = connection.recv(1000)
+    assert (frame[0], frame[-1]) == (0xC0, 0xC0)
+    connection.sendall(b"\xc0\x06TXBUF:0\xc0" + frame + frame[:5])
+    assert packets_of(port) == PACKET
+    connection.sendall(frame[5:])
+    assert packets_of(port) == PACKET
+    connection.close()
+    with pytest.raises(PortError, match="was lost"):
+        packets_of(port)
+    close(port)
+
+
+class SlowPort(DescriptorPort):
+    """Takes three bytes at most."""
+
+    def write(self, data: bytes) -> int:
+        return super().write(data[:3])
+
+
+def test_slow_tnc_gets_whole_frames() -> None:
+    read_end, write_end = os.pipe()
+    inner = SlowPort("slow", read_end, write_descriptor=write_end)
+    port = EnvelopedPort("kiss", inner, KissEnvelope())
+    taken = [port.write(PACKET) for _ in range(10)]
+    assert set(taken) == {0, len(PACKET)}
+    while port.unsent_bytes():
+        pass
+    assert port.read() == PACKET * taken.count(len(PACKET))
+    close(port)
+    os.close(write_end)
+
+
+def test_tnc_on_a_serial_line(tmp_path: Path) -> None:
+    pty = open_port(f"pty://{tmp_path / 'tnc'}", 9600, "r")
+    port = open_port(f"kiss://{tmp_path / 'tnc'}?ax25=AB1CD", 9600, "w")
+    port.write(PACKET)
+    pty.write(pty.read())
+    assert port.read() == PACKET
+    close(port, pty)
+
+
+def test_only_packets_fit_into_envelopes() -> None:
+    port = open_port("rtp://127.0.0.1:5004", 9600, "w")
+    with pytest.raises(PortError, match="mode that starts with P"):
+        port.write(b"\x1a\xcf\xfc\x1d" + bytes(100) + b"x")
+    close(port)
+
+
+def test_line_keeps_flow_control_and_lines_as_asked(tmp_path: Path) -> None:
+    pty = open_port(f"pty://{tmp_path / 'radio'}", 9600, "r")
+    line = open_port(f"{tmp_path / 'radio'}", 9600, "w")
+    close(line)
+    line = open_port(f"serial://{tmp_path / 'radio'}?rtscts&rts=0&dtr=0", 9600, "w")
+    assert termios.tcgetattr(line.fileno())[2] & termios.CRTSCTS
+    assert line.write(b"abc") == 3
+    close(line, pty)

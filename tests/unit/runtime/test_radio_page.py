@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from edge_codec.runtime.bundle import load_bundle
-from edge_codec.runtime.commands import demo, keygen, rx, tx
+from edge_codec.runtime.commands import demo, keygen, rx, sdp, tx
 from edge_codec.runtime.ports import is_line
 from edge_codec.runtime.transceiver.assembly import choose_profile
 from support.repository import REPOSITORY
@@ -27,7 +27,7 @@ COMMANDS = [
 def test_command_of_the_page_can_be_parsed(command: str) -> None:
     parser = argparse.ArgumentParser(exit_on_error=False)
     subparsers = parser.add_subparsers(required=True)
-    for module in (demo, keygen, rx, tx):
+    for module in (demo, keygen, rx, sdp, tx):
         module.register(subparsers)
     args = parser.parse_args(shlex.split(command)[1:])
     assert callable(args.run)

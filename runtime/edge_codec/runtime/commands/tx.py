@@ -61,8 +61,9 @@ def add_port_options(parser: argparse.ArgumentParser) -> None:
         "--port",
         required=True,
         metavar="URL",
-        help="/dev/tty..., serial:///dev/..., udp://HOST:PORT (rx: udp://:PORT), pty://[LINK],"
-        " loop://, a file, or - for standard input or output",
+        help="/dev/tty... or serial:///dev/... (?rtscts), udp://HOST:PORT or rtp://HOST:PORT"
+        " (rx: without HOST), kiss-tcp://HOST:PORT or kiss:///dev/tty... (?ax25=AB1CD-5),"
+        " pty://[LINK], loop://, a file, or - for standard input or output",
     )
     parser.add_argument(
         "--baud", type=int, metavar="N", help="rate of the line (default: 9600 on serial and pty)"

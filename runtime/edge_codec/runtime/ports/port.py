@@ -23,8 +23,10 @@ class Port(Protocol):
 
     name: str
     """What to call it in messages."""
-    is_finished: bool
-    """A file or pipe has given its last byte; a line or socket never finishes."""
+
+    @property
+    def is_finished(self) -> bool:
+        """A file or pipe has given its last byte; a line or socket never finishes."""
 
     def fileno(self) -> int:
         """Descriptor that `select` can wait on until bytes arrive."""

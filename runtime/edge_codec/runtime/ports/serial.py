@@ -6,6 +6,7 @@ import serial
 
 from edge_codec.runtime.errors import PortError
 from edge_codec.runtime.ports.port import DescriptorPort
+from edge_codec.runtime.ports.url import PortUrl
 
 _ADVICE = {
     errno.ENOENT: "is the adapter plugged in? `ls /dev/serial/by-id` lists adapters",
@@ -15,14 +16,23 @@ _ADVICE = {
 }
 
 
-def open_serial(path: str, baud: int) -> DescriptorPort:
+OPTIONS = ("rtscts", "rts", "dtr")
+"""Flow control by RTS and CTS, off; state of the lines RTS and DTR, on."""
+
+
+def open_serial(url: PortUrl, baud: int) -> DescriptorPort:
     """Open a serial line, 8N1, raw, locked against other programs that lock.
 
     Raises:
         PortError: missing, busy, not permitted, not a serial line, or `baud` is not supported.
     """
+    path = url.place
     try:
-        line = serial.Serial(path, baud, timeout=0, exclusive=True)
+        line = serial.Serial(baudrate=baud, timeout=0, exclusive=True, rtscts=url.is_on("rtscts"))
+        line.rts = url.is_on("rts", default=True)
+        line.dtr = url.is_on("dtr", default=True)
+        line.port = path
+        line.open()
     except ValueError as error:
         raise PortError(f"{path} cannot run at {baud} baud: give a rate the radio uses") from error
     except serial.SerialException as error:

@@ -28,7 +28,7 @@ from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.jitter import AdaptiveDelay, JitterBuffer, Passage, serial_delay
 from edge_codec.runtime.meter import Report
-from edge_codec.runtime.ports import is_line
+from edge_codec.runtime.ports import is_datagram, is_line
 from edge_codec.runtime.ports.modem import BITS_PER_BYTE
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.streams import STANDARD
@@ -49,7 +49,7 @@ def pace_of(url: str, baud: int | None, *, fast: bool) -> int | None:
     Raises:
         ConfigError: neither a rate nor the audio would keep datagrams from flooding a network.
     """
-    if fast and baud is None and url.startswith("udp://"):
+    if fast and baud is None and is_datagram(url):
         raise ConfigError(f"{url} has no pace of its own: give --baud with --fast")
     return DEFAULT_BAUD if baud is None and is_line(url) else baud
 
