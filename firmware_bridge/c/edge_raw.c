@@ -380,11 +380,20 @@ static void decode_likeliest(const edge_raw_format_t *format, edge_raw_decoder_t
     edge_viterbi_finish(&decoder->viterbi, decoder->bits);
 }
 
+/* What a received bit counts for: soft ones as much as they are sure. */
+static uint32_t weight_of(const edge_raw_decoder_t *decoder, int16_t soft)
+{
+    if (decoder->soft == NULL)
+        return soft != 0;
+    return (uint32_t)(soft < 0 ? -soft : soft);
+}
+
 /* Whether what was received contradicts the decoded block no more than noise allows. */
 static bool is_believable(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder,
                           const block_t *block)
 {
-    unsigned register7 = 0, wrong = 0, all = 0;
+    unsigned register7 = 0;
+    uint32_t wrong = 0, all = 0;
     for (size_t n = 0; n < block->bits; n++) {
         int16_t pair[2];
         soft_pair(format, decoder, block, n, pair);
@@ -392,8 +401,9 @@ static bool is_believable(const edge_raw_format_t *format, const edge_raw_decode
         unsigned coded = edge_convolve(register7);
         for (unsigned i = 0; i < 2; i++) {
             bool is_one = (coded >> (1 - i) & 1u) != 0;
-            all += pair[i] != 0;
-            wrong += pair[i] != 0 && (pair[i] > 0) != is_one;
+            uint32_t weight = weight_of(decoder, pair[i]);
+            all += weight;
+            wrong += (pair[i] > 0) != is_one ? weight : 0;
         }
     }
     return wrong * BELIEVED_SHARE <= all;

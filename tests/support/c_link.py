@@ -36,9 +36,9 @@ _ENDS = [EndReason.END, EndReason.TIMEOUT, EndReason.REPLACED]
 _MESSAGES = {MessageType.CTRL: 3, MessageType.TEXT: 4, MessageType.CLIP: 5, MessageType.STAT: 6}
 
 
-def build(program: str, folder: Path, *flags: str) -> Path:
+def build(program: str, folder: Path, *flags: str, compiler: str | None = None) -> Path:
     """Compile the library with one of its test programs, warnings as errors."""
-    compiler = shutil.which("cc")
+    compiler = compiler or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler: install gcc or clang to test the C library")
     folder.mkdir(exist_ok=True)

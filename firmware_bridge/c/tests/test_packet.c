@@ -247,8 +247,27 @@ static void test_a_silent_stream_ends(void)
     CHECK(heard.count[EDGE_EVENT_ENDED] == 1 && heard.end == EDGE_END_TIMEOUT);
 }
 
+static void test_codes_in_one_call(void)
+{
+    for (size_t i = 0; i < COUNT_OF(golden_profiles); i++) {
+        const edge_profile_t *p = &golden_profiles[i].profile;
+        uint8_t base[2][EDGE_MAX_BASE_BYTES], enhancement[2][EDGE_MAX_CONTENT_BYTES];
+        uint16_t codes[64 * 32], again[64 * 32];
+        for (unsigned f = 0; f < p->frames; f++)
+            for (unsigned k = 0; k < p->layers; k++)
+                codes[f * p->layers + k] = made_up_code(p, f, k);
+        make_superframe(p, 0, base[0], enhancement[0]);
+        edge_pack_codes(p, codes, base[1], enhancement[1]);
+        CHECK(memcmp(base[0], base[1], edge_base_bytes(p)) == 0);
+        CHECK(memcmp(enhancement[0], enhancement[1], edge_enhancement_bytes(p, p->layers)) == 0);
+        edge_unpack_codes(p, base[1], enhancement[1], p->layers, again);
+        CHECK(memcmp(codes, again, sizeof *codes * p->frames * p->layers) == 0);
+    }
+}
+
 int main(void)
 {
+    test_codes_in_one_call();
     test_crc16();
     test_stuffing();
     test_callsigns();

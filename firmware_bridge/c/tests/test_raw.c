@@ -215,6 +215,116 @@ static void test_wrong_bits_cost_nothing(void)
     }
 }
 
+static edge_raw_decoder_t decoder;
+static edge_list_t list;
+
+/* The golden frame of the first superframe. */
+static edge_raw_format_t golden_frame(const golden_spurt_t *spurt, uint8_t *frame)
+{
+    edge_raw_format_t format;
+    CHECK(edge_raw_format(profile_named(spurt->profile), &format));
+    CHECK(from_hex(spurt->wire[2], frame) == format.frame_bytes);
+    return format;
+}
+
+static void flip_bits(uint8_t *body, size_t bits, size_t first, size_t step)
+{
+    for (size_t bit = first; bit < bits; bit += step)
+        body[bit / 8] ^= (uint8_t)(1u << bit % 8);
+}
+
+static void test_soft_bits_say_what_hard_bits_say(void)
+{
+    static const edge_raw_header_t HEADER = {EDGE_VOICE, GOLDEN_TAG, 0};
+    static int8_t soft[8 * EDGE_MAX_FRAME_BYTES];
+    uint8_t frame[EDGE_MAX_FRAME_BYTES], base[EDGE_MAX_BASE_BYTES];
+    for (size_t i = 0; i < COUNT_OF(golden_spurts); i++) {
+        edge_raw_format_t format = golden_frame(&golden_spurts[i], frame);
+        uint8_t *body = frame + EDGE_MARKER_BYTES;
+        edge_frames_t frames;
+        flip_bits(body, format.body_bits, 5, 45);
+        for (size_t bit = 0; bit < format.body_bits; bit++)
+            soft[bit] = body[bit / 8] >> (7 - bit % 8) & 1 ? 100 : -100;
+        memset(&decoder, 0, sizeof decoder);
+        uint64_t hard = edge_raw_open(&format, &decoder, body);
+        CHECK(edge_raw_decode_voice(&format, &decoder, &HEADER, &frames));
+        uint8_t layers = frames.layers;
+        memcpy(base, frames.base, edge_base_bytes(&format.profile));
+        CHECK(edge_raw_open_soft(&format, &decoder, soft) == hard);
+        CHECK(edge_raw_decode_voice(&format, &decoder, &HEADER, &frames));
+        CHECK(frames.layers == layers && frames.lost_frames == 0);
+        CHECK(memcmp(frames.base, base, edge_base_bytes(&format.profile)) == 0);
+    }
+}
+
+/* One bit in six is wrong, too many for hard bits, but the demodulator was not sure of those. */
+static void test_doubtful_bits_hurt_less(void)
+{
+    static const edge_raw_header_t HEADER = {EDGE_VOICE, GOLDEN_TAG, 0};
+    static int8_t soft[8 * EDGE_MAX_FRAME_BYTES];
+    uint8_t frame[EDGE_MAX_FRAME_BYTES];
+    edge_raw_format_t format = golden_frame(&golden_spurts[0], frame);
+    uint8_t *body = frame + EDGE_MARKER_BYTES;
+    edge_frames_t frames;
+    for (size_t bit = 0; bit < format.body_bits; bit++) {
+        int sure = bit % 6 == 2 ? -3 : 120;
+        soft[bit] = (int8_t)(body[bit / 8] >> (7 - bit % 8) & 1 ? sure : -sure);
+    }
+    flip_bits(body, format.body_bits, 5, 6);
+    memset(&decoder, 0, sizeof decoder);
+    edge_raw_open(&format, &decoder, body);
+    CHECK(!edge_raw_decode_voice(&format, &decoder, &HEADER, &frames));
+    edge_raw_open_soft(&format, &decoder, soft);
+    CHECK(edge_raw_decode_voice(&format, &decoder, &HEADER, &frames));
+    frames.sequence = 0;
+    CHECK(frames.lost_frames == 0 && has_made_up_codes(&frames));
+}
+
+/* How many groups survive noise at this share of wrong bits. */
+static unsigned groups_that_survive(const golden_spurt_t *spurt, uint8_t paths)
+{
+    static const edge_raw_header_t HEADER = {EDGE_VOICE, GOLDEN_TAG, 0};
+    uint8_t frame[EDGE_MAX_FRAME_BYTES];
+    unsigned survived = 0;
+    uint32_t random = 7;
+    for (unsigned n = 0; n < 60; n++) {
+        edge_raw_format_t format = golden_frame(spurt, frame);
+        edge_frames_t frames;
+        for (size_t bit = 0; bit < format.body_bits; bit++) {
+            random = random * 1664525u + 1013904223u;
+            if (random >> 16 < 65536 / 15)
+                frame[EDGE_MARKER_BYTES + bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+        memset(&decoder, 0, sizeof decoder);
+        edge_raw_use_list(&decoder, paths > 1 ? &list : NULL, paths);
+        edge_raw_open(&format, &decoder, frame + EDGE_MARKER_BYTES);
+        if (!edge_raw_decode_voice(&format, &decoder, &HEADER, &frames))
+            continue;
+        for (uint64_t lost = frames.lost_frames, f = 0; f < format.profile.frames; f++)
+            survived += !(lost >> f & 1u);
+    }
+    return survived;
+}
+
+static void test_a_list_finds_more(void)
+{
+    unsigned one = groups_that_survive(&golden_spurts[0], 1);
+    unsigned many = groups_that_survive(&golden_spurts[0], 8);
+    CHECK(one > 0 && many > one);
+}
+
+static void test_a_list_ends(void)
+{
+    edge_list_start(&list);
+    for (size_t n = 0; n < EDGE_TAIL_BITS + 2; n++)
+        edge_list_step(&list, 1, -1, n < 2 ? EDGE_BIT_UNKNOWN : EDGE_BIT_ZERO);
+    unsigned seen = 0;
+    for (const uint8_t *bits; (bits = edge_list_next(&list)) != NULL; seen |= 1u << (*bits >> 6))
+        CHECK((*bits & 0x3F) == 0 && !(seen >> (*bits >> 6) & 1u));
+    CHECK(seen == 0xF);
+    CHECK(edge_list_next(&list) == NULL);
+}
+
 static void test_noise_is_nothing(void)
 {
     uint32_t random = 1;
@@ -240,6 +350,10 @@ int main(void)
     test_spurts();
     test_a_lost_and_a_stray_byte_are_followed();
     test_wrong_bits_cost_nothing();
+    test_soft_bits_say_what_hard_bits_say();
+    test_doubtful_bits_hurt_less();
+    test_a_list_finds_more();
+    test_a_list_ends();
     test_noise_is_nothing();
     puts("raw frames: ok");
     return 0;
