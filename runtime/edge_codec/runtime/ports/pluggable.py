@@ -41,8 +41,13 @@ class PluggablePort:
         self.name = self._port.name
         self._reopen_s = 0.0
         self._loss: PortError | None = None
+        self._set_up: Callable[[], None] = lambda: None
         # Never readable: what `select` waits on while there is no device.
         self._nothing = os.eventfd(0)
+
+    def when_back(self, set_up: Callable[[], None]) -> None:
+        """Call `set_up` whenever the line has come back, before anything is written."""
+        self._set_up = set_up
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -72,9 +77,7 @@ class PluggablePort:
 
     def close(self) -> None:
         """Release the device."""
-        if self._port:
-            self._port.close()
-        self._port = None
+        self._drop()
         os.close(self._nothing)
 
     def _is_there(self) -> bool:
@@ -83,14 +86,20 @@ class PluggablePort:
             self._reopen_s = now_s + REOPEN_INTERVAL_S
             try:
                 self._port = self._open_line()
+                self._set_up()
             except PortError:
+                self._drop()
                 return False
             self._tell("port_back", f"{self.name} is back")
         return self._port is not None
 
     def _lose(self, error: PortError) -> None:
-        if self._port:
-            self._port.close()
-        self._port, self._loss = None, error
+        self._drop()
+        self._loss = error
         self._reopen_s = self._now_s() + REOPEN_INTERVAL_S
         self._tell("port_lost", f"{error}; waiting for it to come back")
+
+    def _drop(self) -> None:
+        if self._port:
+            self._port.close()
+        self._port = None

@@ -1,0 +1,115 @@
+"""Who may send when: the PTT state machine joined with a transmitter's key and the channel.
+
+No I/O of its own, no clock.
+"""
+
+import math
+from collections.abc import Callable
+
+from edge_codec.firmware_bridge import Event, MessageReceived, PacketDamaged, StreamEnded
+from edge_codec.firmware_bridge.control import Stat, unpack_control
+from edge_codec.firmware_bridge.keying import KeyEvent, Keying, KeyTimes
+from edge_codec.runtime.meter import Report
+from edge_codec.runtime.transceiver.ptt import NoPtt, Ptt
+
+HOLD_S = 1.0
+"""A channel on which something was heard counts as busy for so long: two superframes."""
+
+
+class Carrier:
+    """Whether somebody else is on the channel, by what a receiver hears and a modem says."""
+
+    def __init__(self) -> None:
+        """Nobody yet."""
+        self._heard_s = -math.inf
+
+    def hear(self, event: Event, now_s: float) -> None:
+        """Take one event of a receiver."""
+        match event:
+            case PacketDamaged():
+                return
+            case StreamEnded():
+                self._heard_s = -math.inf
+            case MessageReceived(payload=payload):
+                stat = unpack_control(payload)
+                if isinstance(stat, Stat) and stat.is_busy:
+                    self._heard_s = now_s
+            case _:
+                self._heard_s = now_s
+
+    def is_busy(self, now_s: float) -> bool:
+        """Whether to keep off."""
+        return now_s - self._heard_s < HOLD_S
+
+
+class Keyer:
+    """One transmitter: says when packets may be written, and keys it."""
+
+    def __init__(
+        self,
+        times: KeyTimes | None = None,
+        ptt: Ptt | None = None,
+        report: Report | None = None,
+        is_busy: Callable[[float], bool] = lambda now_s: False,
+    ) -> None:
+        """Not keyed; without arguments packets may be written at once.
+
+        Args:
+            times: how the radio wants to be keyed.
+            ptt: turns it on and off.
+            report: where events go.
+            is_busy: whether somebody else is on the channel, at a time.
+        """
+        self._times = times or KeyTimes()
+        self._keying = Keying(self._times)
+        self._ptt = ptt or NoPtt()
+        self._report = report
+        self._is_busy = is_busy
+        self.has_timed_out = False
+        """The time-out timer ended the transmission at present."""
+
+    @property
+    def is_keyed(self) -> bool:
+        """The transmitter is on."""
+        return self._keying.is_keyed
+
+    @property
+    def may_send(self) -> bool:
+        """Packets may be written."""
+        return self._keying.may_send
+
+    def step(self, now_s: float, *, wants: bool, is_sent: bool) -> None:
+        """Let time pass.
+
+        Args:
+            now_s: the clock.
+            wants: somebody wants to speak.
+            is_sent: the stream was announced, and all that is queued has left this machine.
+
+        Raises:
+            PortError: the transmitter cannot be keyed.
+        """
+        is_busy = not self.is_keyed and self._is_busy(now_s)
+        for event in self._keying.step(now_s, wants=wants, is_sent=is_sent, is_busy=is_busy):
+            match event:
+                case KeyEvent.KEY_DOWN:
+                    self.has_timed_out = False
+                    self._ptt.key(True)
+                case KeyEvent.KEY_UP:
+                    self._ptt.key(False)
+                case KeyEvent.TIMED_OUT:
+                    self.has_timed_out = True
+            self._tell(event)
+
+    def close(self) -> None:
+        """Turn the transmitter off, whatever the state."""
+        self._ptt.close()
+
+    def _tell(self, event: KeyEvent) -> None:
+        messages = {
+            KeyEvent.BUSY: "the channel is busy: waiting until it is free",
+            KeyEvent.TIMED_OUT: f"keyed for {self._times.time_out_s:g} s: the time-out timer ends"
+            " this transmission",
+        }
+        if self._report and event in messages:
+            self._report.event(event, messages[event])
