@@ -9,18 +9,19 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from edge_codec.training.codec import FrameCodec
+from edge_codec.training.codec import Codec, FrameCodec
 from edge_codec.training.layers import ConvNeXtBlock
 
 
-def fold_codec(codec: FrameCodec) -> FrameCodec:
+def fold_codec(codec: Codec) -> Codec:
     """A copy of `codec` with the same codes and samples, in as few operations as can be."""
     folded = copy.deepcopy(codec).eval().requires_grad_(False)
     remove_parametrizations(folded)
     for module in folded.modules():
         if isinstance(module, ConvNeXtBlock):
             fold_gain(module)
-    fold_standardising(folded)
+    if isinstance(folded, FrameCodec):
+        fold_standardising(folded)
     return folded
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from edge_codec.export.depthwise import spread_depthwise
 from edge_codec.export.fold import fold_codec
 from edge_codec.export.transforms import shrink_transforms
-from edge_codec.training.codec import FrameCodec
+from edge_codec.training.codec import Codec, FrameCodec
 
 OPSET = 18
 """First with `LayerNormalization` and axes as inputs everywhere; read by ONNX Runtime 1.14 on."""
@@ -32,7 +32,7 @@ TIME_AXES = {"audio": "T", "codes": "F"}
 class EncoderGraph(nn.Module):
     """What is traced to the encoder graph."""
 
-    def __init__(self, codec: FrameCodec) -> None:
+    def __init__(self, codec: Codec) -> None:
         super().__init__()
         self.codec = codec
 
@@ -44,7 +44,7 @@ class EncoderGraph(nn.Module):
 class DecoderGraph(nn.Module):
     """What is traced to the decoder graph."""
 
-    def __init__(self, codec: FrameCodec) -> None:
+    def __init__(self, codec: Codec) -> None:
         super().__init__()
         self.codec = codec
 
@@ -53,26 +53,26 @@ class DecoderGraph(nn.Module):
         return self.codec.decode_step(codes, state)
 
 
-def make_graphs(codec: FrameCodec) -> dict[str, onnx.ModelProto]:
+def make_graphs(codec: Codec) -> dict[str, onnx.ModelProto]:
     """The `encoder` and `decoder` of `codec`, which is left as it was."""
     folded = fold_codec(codec)
     spec = codec.spec
     audio = torch.zeros(1, TRACED_FRAMES * spec.hop_samples)
     codes = torch.zeros(1, TRACED_FRAMES, spec.layers, dtype=torch.int64)
     encoder_state, decoder_state = folded.encoder.zero_state(), folded.decoder.zero_state()
-    encoder = make_graph(EncoderGraph(folded), (audio, encoder_state), ("audio", "codes"))
-    decoder = make_graph(DecoderGraph(folded), (codes, decoder_state), ("codes", "audio"))
+    encoder = trace(EncoderGraph(folded), (audio, encoder_state), ("audio", "codes"))
+    decoder = trace(DecoderGraph(folded), (codes, decoder_state), ("codes", "audio"))
+    if not isinstance(folded, FrameCodec):
+        return {"encoder": complete(encoder), "decoder": complete(decoder)}
+    encoder, decoder = (complete(spread_depthwise(model)) for model in (encoder, decoder))
     return {
         "encoder": shrink_transforms(encoder, folded.encoder.analysis.dft.numpy()),
         "decoder": shrink_transforms(decoder, folded.decoder.synthesis.inverse_dft.numpy()),
     }
 
 
-def make_graph(
-    module: nn.Module, inputs: tuple[Tensor, Tensor], names: tuple[str, str]
-) -> onnx.ModelProto:
-    """One checked graph `(names[0], state) -> (names[1], next_state)`."""
-    model = spread_depthwise(trace(module, inputs, names))
+def complete(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A traced graph for calls of any length, simplified and checked."""
     free_time_axes(model)
     model = simplify(model)
     finish(model)

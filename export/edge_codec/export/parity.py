@@ -16,7 +16,7 @@ from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ParityError
 from edge_codec.runtime.quality import align, mel_distance
-from edge_codec.training.codec import FrameCodec
+from edge_codec.training.codec import Codec
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -82,7 +82,7 @@ class Parity:
         return {name: float(f"{value:.3g}") for name, value in facts.items()}
 
 
-def measure_parity(codec: FrameCodec, bundle: Bundle, speech_T: FloatArray) -> Parity:
+def measure_parity(codec: Codec, bundle: Bundle, speech_T: FloatArray) -> Parity:
     """Compare all forms on `speech_T`, whole frames at the codec's rate."""
     encoder = StreamEncoder(bundle, precision="fp32")
     decoder = StreamDecoder(bundle, precision="fp32")
@@ -162,14 +162,14 @@ def decode(decoder: StreamDecoder, codes_FK: IntArray, frames: int) -> FloatArra
 
 
 @torch.no_grad()
-def torch_codes(codec: FrameCodec, samples_T: FloatArray) -> IntArray:
+def torch_codes(codec: Codec, samples_T: FloatArray) -> IntArray:
     """Codes [F, K] by the trained net itself, all samples at once."""
     codes_1FK, _ = codec.encode_step(torch.from_numpy(samples_T)[None], codec.encoder.zero_state())
     return codes_1FK[0].numpy()
 
 
 @torch.no_grad()
-def torch_samples(codec: FrameCodec, codes_FK: IntArray) -> FloatArray:
+def torch_samples(codec: Codec, codes_FK: IntArray) -> FloatArray:
     """Samples [T] by the trained net itself, all codes at once."""
     samples_1T, _ = codec.decode_step(torch.from_numpy(codes_FK)[None], codec.decoder.zero_state())
     return samples_1T[0].numpy()

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from edge_codec.export.fold import fold_codec, remove_parametrizations
-from edge_codec.export.onnx_writer import make_graph
+from edge_codec.export.onnx_writer import complete, trace
 
 
 class WeightNormed(nn.Module):
@@ -57,6 +57,7 @@ def test_weight_norm_leaves_no_trace_in_a_graph():
     remove_parametrizations(module)
     torch.testing.assert_close(module(audio, state)[0], expected)
     kinds = {
-        node.op_type for node in make_graph(module, (audio, state), ("audio", "codes")).graph.node
+        node.op_type
+        for node in complete(trace(module, (audio, state), ("audio", "codes"))).graph.node
     }
     assert kinds <= {"Reshape", "Add", "MatMul", "Gather"}

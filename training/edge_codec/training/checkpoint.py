@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from edge_codec.runtime.errors import ConfigError
-from edge_codec.training.codec import FrameCodec
+from edge_codec.training.codec import Codec
 from edge_codec.training.config import Recipe, build
+from edge_codec.training.registry import make_codec
 
 STATE_FILE = "state.safetensors"
 FACTS_FILE = "training.json"
@@ -72,10 +73,10 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:
         raise ConfigError(f"checkpoint {folder} is damaged: {error}") from error
 
 
-def load_codec(folder: Path) -> tuple[FrameCodec, Recipe, Facts]:
+def load_codec(folder: Path) -> tuple[Codec, Recipe, Facts]:
     """The averaged weights of a checkpoint as a codec ready to use."""
     tensors, recipe, facts = load_checkpoint(folder)
-    codec = FrameCodec(recipe.model)
+    codec = make_codec(recipe)
     weights = {k.removeprefix(AVERAGED): v for k, v in tensors.items() if k.startswith(AVERAGED)}
     try:
         codec.load_state_dict({name: tensor.float() for name, tensor in weights.items()})

@@ -9,6 +9,7 @@ Shapes: B batch, T samples, F code frames, K layers, D latent, S state numbers.
 import torch
 from torch import Tensor, nn
 
+from edge_codec.runtime.spec import CodecSpec
 from edge_codec.training.config import ModelConfig
 from edge_codec.training.layers import (
     CausalConv,
@@ -21,6 +22,7 @@ from edge_codec.training.layers import (
 )
 from edge_codec.training.rvq import ResidualVQ
 from edge_codec.training.spectral import Analysis, Synthesis
+from edge_codec.training.time_config import TimeModelConfig
 
 
 def blocks(count: int, channels: int, activation: str) -> list[nn.Module]:
@@ -28,8 +30,16 @@ def blocks(count: int, channels: int, activation: str) -> list[nn.Module]:
     return [ConvNeXtBlock(channels, activation) for _ in range(count)]
 
 
-class Encoder(StreamLayer):
+class CodecEnd(StreamLayer):
+    """One end of a codec: `body` is its trunk."""
+
+    body: nn.Module
+
+
+class Encoder(CodecEnd):
     """Samples [B, T] to latent frames [B, F, D]."""
+
+    body: Chain
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -54,8 +64,10 @@ class Encoder(StreamLayer):
         return self.head(y), torch.cat([past, hidden], dim=1)
 
 
-class Decoder(StreamLayer):
+class Decoder(CodecEnd):
     """Latent frames [B, F, D] to samples [B, T]."""
+
+    body: Chain
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -87,25 +99,36 @@ class Decoder(StreamLayer):
         self.head.bias[: len(log_magnitude_Q)] = log_magnitude_Q
 
 
-class FrameCodec(nn.Module):
-    """Encoder, quantizer and decoder with one configuration."""
+class Codec(nn.Module):
+    """Encoder, quantizer and decoder: what any kind of codec can do."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    forward_delay_samples: int
+    """Samples by which `decoder(encoder(audio))` lags the audio: in training, not in a stream."""
+
+    def __init__(
+        self,
+        config: ModelConfig | TimeModelConfig,
+        spec: CodecSpec,
+        encoder: CodecEnd,
+        decoder: CodecEnd,
+    ) -> None:
         super().__init__()
-        self.config = config
-        self.spec = config.spec
-        self.encoder = Encoder(config)
+        self.config, self.spec = config, spec
+        self.encoder = encoder
         self.quantizer = ResidualVQ(
             config.latent,
             config.layers,
-            self.spec.codebook_size,
+            spec.codebook_size,
             config.code_dim,
             normalised=config.normalised_lookup,
         )
-        self.decoder = Decoder(config)
+        self.decoder = decoder
+
+    def start_from(self, audio_BT: Tensor) -> None:
+        """Set what an untrained codec knows from audio alone, such as the scale of its input."""
 
     def forward(self, audio_BT: Tensor) -> Tensor:
-        """What the whole codec makes of audio, all layers kept; it lags by the spec's delay."""
+        """What the whole codec makes of audio, all layers kept; behind by `forward_delay_samples`."""
         codes_BFK = self.quantizer.encode(self.encoder(audio_BT))
         audio: Tensor = self.decoder(self.quantizer.decode(codes_BFK))
         return audio
@@ -121,6 +144,21 @@ class FrameCodec(nn.Module):
         A code equal to the codebook size was not sent; a frame of only those was lost.
         """
         return self.decoder.step(self.quantizer.decode(codes_BFK), state_BS)
+
+
+class FrameCodec(Codec):
+    """The frame-domain codec."""
+
+    encoder: Encoder
+    decoder: Decoder
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config, config.spec, Encoder(config), Decoder(config))
+        self.forward_delay_samples = self.spec.delay_samples
+
+    def start_from(self, audio_BT: Tensor) -> None:  # noqa: D102
+        self.encoder.analysis.standardise(audio_BT)
+        self.decoder.start_at(self.encoder.analysis.log_magnitude_mean())
 
 
 def mask_layers(codes_BFK: Tensor, layers: int, codebook_size: int) -> Tensor:

@@ -7,10 +7,12 @@ import difflib
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.spec import CodecSpec
+from edge_codec.training.time_config import TimeModelConfig
 
 T = TypeVar("T")
 
@@ -19,6 +21,8 @@ T = TypeVar("T")
 class ModelConfig:
     """Shape of the frame-domain codec: spectral frames at the hop, code frames at a multiple."""
 
+    kind: str = "frame"
+    """Tells it from the other kinds of model."""
     name: str
     """Name of the bundle this model becomes."""
     sample_rate_hz: int = 16_000
@@ -158,8 +162,10 @@ class AdversarialConfig:
 class QuantizerConfig:
     """How the quantizer is brought up and how often frames lose layers."""
 
+    from_data: bool = True
+    """Start codebooks at k-means centres of encoder vectors, and move dead codes onto vectors."""
     start_step: int = 200
-    """Steps without quantizer before its data initialisation."""
+    """Steps without quantizer."""
     initial_vectors: int = 32_768
     """Encoder vectors for the initialisation."""
     full_depth: float = 0.5
@@ -206,8 +212,8 @@ class OptimiserConfig:
 class Recipe:
     """One training from start to end."""
 
-    model: ModelConfig
-    """The net."""
+    model: ModelConfig | TimeModelConfig
+    """The net: `kind = "frame"` (the default) or `kind = "time"`."""
     data: DataConfig = field(default_factory=DataConfig)
     """The examples."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -265,10 +271,12 @@ def build(cls: type[T], data: dict[str, Any], *, where: str = "recipe") -> T:
 
 
 def _convert(hint: Any, value: Any, *, where: str) -> Any:
-    if is_dataclass(hint):
+    if is_dataclass(hint) or isinstance(hint, UnionType):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: expected a table, got {value!r}")
-        return build(hint, value, where=where)  # type: ignore[arg-type]
+        if isinstance(hint, UnionType):
+            hint = _chosen_kind(hint, value, where=where)
+        return build(hint, value, where=where)
     if getattr(hint, "__origin__", None) is tuple and isinstance(value, list | tuple):
         item_hint = hint.__args__[0]
         if hint.__args__[-1] is not Ellipsis and len(value) != len(hint.__args__):
@@ -279,3 +287,15 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
     if type(value) is not hint:
         raise ConfigError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
     return value
+
+
+def _chosen_kind(union: UnionType, value: dict[str, Any], *, where: str) -> Any:
+    """The member of a union of configurations whose `kind` the table names; the first if none."""
+    members = get_args(union)
+    kinds: dict[Any, Any] = {
+        next(f.default for f in fields(m) if f.name == "kind"): m for m in members
+    }
+    kind = value.get("kind", next(iter(kinds)))
+    if kind not in kinds:
+        raise ConfigError(f"{where}.kind: expected one of {', '.join(kinds)}, got {kind!r}")
+    return kinds[kind]

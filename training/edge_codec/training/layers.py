@@ -111,7 +111,12 @@ class Snake(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to the last axis; any shape [..., channels]."""
-        return x + torch.sin(self.alpha * x).square() / (self.alpha + 1e-9)
+        return snake(x, self.alpha)
+
+
+def snake(x: Tensor, alpha: Tensor) -> Tensor:
+    """x + sin²(αx) / α."""
+    return x + torch.sin(alpha * x).square() / (alpha + 1e-9)
 
 
 ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from edge_codec.training.codec import FrameCodec
+from edge_codec.training.codec import Codec
 from edge_codec.training.config import OptimiserConfig, Recipe
 
 
-def make_optimisers(codec: FrameCodec, recipe: Recipe) -> list[tuple[torch.optim.Optimizer, float]]:
+def make_optimisers(codec: Codec, recipe: Recipe) -> list[tuple[torch.optim.Optimizer, float]]:
     """Optimisers with their peak step sizes: Muon for the blocks' matrices if asked, AdamW else."""
     config = recipe.optimiser
     trained: nn.Module = codec.decoder if recipe.freeze_bitstream else codec

@@ -22,7 +22,7 @@ from edge_codec.training.checkpoint import (
     save_checkpoint,
     source_commit,
 )
-from edge_codec.training.codec import FrameCodec
+from edge_codec.training.codec import Codec
 from edge_codec.training.config import Recipe
 from edge_codec.training.data import ExcerptSource
 from edge_codec.training.frame_loss import before_hardening, draw_depths, draw_wrong_codes
@@ -33,6 +33,7 @@ from edge_codec.training.optimisers import (
     restore_optimiser,
     schedule,
 )
+from edge_codec.training.registry import make_codec
 from edge_codec.training.rvq import Quantized
 
 RESTART_EVERY = 10
@@ -49,7 +50,7 @@ class Trainer:
         *,
         seed: int,
         data_sha256: str,
-        teacher: FrameCodec | None = None,
+        teacher: Codec | None = None,
     ) -> None:
         """Start from random weights on the device that holds `source`.
 
@@ -59,14 +60,14 @@ class Trainer:
         torch.manual_seed(seed)
         self.recipe, self.source, self.seed, self.data_sha256 = recipe, source, seed, data_sha256
         self.device = source.audio.device
-        self.codec = FrameCodec(recipe.model).to(self.device)
-        self.averaged = FrameCodec(recipe.model).to(self.device).requires_grad_(False)
-        self.teacher = check_teacher(recipe, teacher)
+        self.codec = make_codec(recipe).to(self.device)
+        self.averaged = make_codec(recipe).to(self.device).requires_grad_(False)
+        self.teacher = check_teacher(recipe, self.codec, teacher)
         self.objective = Objective(recipe, self.device)
         self.optimisers = make_optimisers(self.codec, recipe)
         self.trained = [w for o, _ in self.optimisers for g in o.param_groups for w in g["params"]]
         self.step = self.schedule_step = 0
-        hop = recipe.model.spec.hop_samples
+        hop = self.codec.spec.hop_samples
         self.frames = round(recipe.data.excerpt_s * recipe.model.sample_rate_hz / hop)
         self.samples = self.frames * hop
         self._start_from_data()
@@ -75,8 +76,7 @@ class Trainer:
         rng = np.random.default_rng([self.seed, 0])
         config = replace(self.recipe.data, batch=64)
         excerpts = self.source.draw(config, self.samples, rng)
-        self.codec.encoder.analysis.standardise(excerpts)
-        self.codec.decoder.start_at(self.codec.encoder.analysis.log_magnitude_mean())
+        self.codec.start_from(excerpts)
         self.averaged.load_state_dict(self.codec.state_dict())
 
     @property
@@ -92,11 +92,11 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """One optimiser step; returns its losses."""
         rng = np.random.default_rng([self.seed, self.step, 1])
-        if self.step == self.recipe.quantizer.start_step:
+        if self.step == self.recipe.quantizer.start_step and self.recipe.quantizer.from_data:
             self._initialise_quantizer(rng)
         original = self.source.draw(self.recipe.data, self.samples, rng)
         decoded, quantized = self._run_codec(original, rng)
-        delay = self.codec.spec.delay_samples
+        delay = self.codec.forward_delay_samples
         target = original[:, : self.samples - delay]
         verdict = self.objective.judge(decoded[:, delay:], target, self._teach(original))
         terms = dict(verdict.terms)
@@ -135,7 +135,8 @@ class Trainer:
             drawn = draw_wrong_codes(config.wrong_codes, size, (*shape, layers), rng)
             wrong = torch.from_numpy(drawn).to(self.device)
         quantized: Quantized = self.codec.quantizer(latent, kept, wrong)
-        if self.step % RESTART_EVERY == 0 and not self.recipe.freeze_bitstream:
+        restarts = config.from_data and not self.recipe.freeze_bitstream
+        if self.step % RESTART_EVERY == 0 and restarts:
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
             self.codec.quantizer.restart_dead(latent, quantized.codes_BFK, generator)
         return quantized
@@ -146,8 +147,8 @@ class Trainer:
         if self.teacher is None:
             return None
         decoded: Tensor = self.teacher(original)
-        length = self.samples - self.codec.spec.delay_samples
-        delay = self.teacher.spec.delay_samples
+        length = self.samples - self.codec.forward_delay_samples
+        delay = self.teacher.forward_delay_samples
         return decoded[:, delay : delay + length]
 
     def _update(self, total: Tensor, discrimination: Tensor | None) -> None:
@@ -230,7 +231,7 @@ class Trainer:
         self.schedule_step = 0 if restart_schedule else facts.schedule_step
 
 
-def check_teacher(recipe: Recipe, teacher: FrameCodec | None) -> FrameCodec | None:
+def check_teacher(recipe: Recipe, codec: Codec, teacher: Codec | None) -> Codec | None:
     """The teacher, if the recipe wants one and it suits.
 
     Raises:
@@ -240,7 +241,7 @@ def check_teacher(recipe: Recipe, teacher: FrameCodec | None) -> FrameCodec | No
         return None
     if teacher is None:
         raise ConfigError("the recipe distils: name the teacher's checkpoint with --teacher")
-    ours, theirs = recipe.model.spec, teacher.spec
+    ours, theirs = codec.spec, teacher.spec
     if theirs.sample_rate_hz != ours.sample_rate_hz or theirs.delay_samples > ours.delay_samples:
         raise ConfigError(
             f"the teacher has {theirs.sample_rate_hz} Hz and {theirs.delay_samples} samples of "

@@ -107,9 +107,11 @@ def _open_checkpoint(folder: Path) -> "tuple[CodecSpec, EncodeDecode]":
 
     @torch.inference_mode()
     def encode_decode(audio_T: Any, layers: int) -> Any:
-        codes_1FK = codec.quantizer.encode(codec.encoder(torch.from_numpy(audio_T)[None]))
+        codes_1FK, _ = codec.encode_step(
+            torch.from_numpy(audio_T)[None], codec.encoder.zero_state()
+        )
         sent_1FK = mask_layers(codes_1FK, layers, codec.spec.codebook_size)
-        decoded_1T = codec.decoder(codec.quantizer.decode(sent_1FK))
+        decoded_1T, _ = codec.decode_step(sent_1FK, codec.decoder.zero_state())
         return decoded_1T[0].numpy(), codes_1FK[0, :, :layers].numpy()
 
     return codec.spec, encode_decode
