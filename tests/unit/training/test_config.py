@@ -33,7 +33,7 @@ def test_spec_is_derived() -> None:
     ("change", "message"),
     [
         ({"chanels": 3}, "did you mean 'channels'"),
-        ({"zzz": 3}, "valid keys: name"),
+        ({"zzz": 3}, "valid keys: kind"),
         ({"channels": "wide"}, "expected int"),
         ({"encoder_blocks": [1]}, "expected 2 values"),
         ({"normalised_lookup": 1}, "expected bool"),

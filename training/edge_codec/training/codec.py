@@ -128,7 +128,7 @@ class Codec(nn.Module):
         """Set what an untrained codec knows from audio alone, such as the scale of its input."""
 
     def forward(self, audio_BT: Tensor) -> Tensor:
-        """What the whole codec makes of audio, all layers kept; behind by `forward_delay_samples`."""
+        """What the whole codec makes of audio, all layers kept; late by its forward delay."""
         codes_BFK = self.quantizer.encode(self.encoder(audio_BT))
         audio: Tensor = self.decoder(self.quantizer.decode(codes_BFK))
         return audio
