@@ -140,6 +140,8 @@ static void send_hello(edge_tx_t *tx, edge_type_t type)
         .type = type,
         .sequence = (uint8_t)tx->stats.voice_sent,
         .profile_id = edge_profile_id(&tx->profile),
+        .has_red = (tx->red & 2u) != 0,
+        .is_first = (tx->red & 1u) != 0,
         .content = tx->hello,
         .content_bytes = EDGE_HELLO_BYTES,
     };

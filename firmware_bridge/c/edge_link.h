@@ -78,7 +78,7 @@ typedef struct {
 
 /** Who speaks to whom, with which model; the content of HELLO and END. */
 typedef struct {
-    char destination[EDGE_CALLSIGN_SIZE];  /**< "@ALL" is everybody. */
+    char destination[EDGE_CALLSIGN_SIZE];  /**< "@ALL" is everybody, "#NAME" a group. */
     char source[EDGE_CALLSIGN_SIZE];       /**< "" is not given. */
     uint8_t model_hash[4];                 /**< First bytes of the manifest's SHA-256. */
     edge_profile_t profile;
@@ -205,7 +205,7 @@ void edge_unpack_codes(const edge_profile_t *profile, const uint8_t *base,
 /* ---- Callsigns, HELLO, packets ------------------------------------------------------- */
 
 /**
- * Six bytes of a callsign: "@ALL", "", or up to nine of A-Z 0-9 - / .
+ * Six bytes of a callsign: "@ALL", "", up to nine of A-Z 0-9 - / . or '#' and up to eight.
  *
  * @return false: a character has no code, or there are too many.
  */

@@ -15,6 +15,8 @@
 #define MAX_STUFFED_BYTES (EDGE_MAX_WIRE_BYTES - 1)
 #define BROADCAST "@ALL"
 #define BROADCAST_VALUE 0xFFFFFFFFFFFFu
+#define GROUP_PREFIX '#'
+#define FIRST_GROUP ((uint64_t)262144000000000) /* 40^9 */
 
 typedef char check_wire_size[EDGE_MAX_WIRE_BYTES == EDGE_MAX_PACKET_BYTES + 3 ? 1 : -1];
 typedef char check_length_fits_a_byte[EDGE_MAX_CONTENT_BYTES <= UINT8_MAX ? 1 : -1];
@@ -204,18 +206,22 @@ bool edge_pack_callsign(const char *text, uint8_t packed[EDGE_CALLSIGN_BYTES])
         size++;
     if (size == EDGE_CALLSIGN_SIZE)
         return false;
+    bool is_group = text[0] == GROUP_PREFIX;
+    size_t first = is_group ? 1 : 0;
     uint64_t value = 0;
     if (strcmp(text, BROADCAST) == 0) {
         value = BROADCAST_VALUE;
-        size = 0;
+        size = first;
+    } else if (is_group && size == first) {
+        return false;
     }
-    while (size > 0) {
+    while (size > first) {
         const char *found = strchr(ALPHABET + 1, text[--size]);
         if (found == NULL)
             return false;
         value = value * 40 + (uint64_t)(found - ALPHABET);
     }
-    put_big_endian(packed, EDGE_CALLSIGN_BYTES, value);
+    put_big_endian(packed, EDGE_CALLSIGN_BYTES, value + (is_group ? FIRST_GROUP : 0));
     return true;
 }
 
@@ -227,6 +233,13 @@ bool edge_unpack_callsign(const uint8_t packed[EDGE_CALLSIGN_BYTES],
     if (value == BROADCAST_VALUE) {
         memcpy(text, BROADCAST, sizeof BROADCAST);
         return true;
+    }
+    bool is_group = value >= FIRST_GROUP;
+    if (is_group) {
+        text[size++] = GROUP_PREFIX;
+        value -= FIRST_GROUP;
+        if (value == 0)
+            return false;
     }
     for (; value > 0; value /= 40) {
         if (value % 40 == 0 || size == EDGE_CALLSIGN_SIZE - 1)

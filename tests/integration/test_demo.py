@@ -40,4 +40,4 @@ def test_demo_refuses_what_does_not_fit(tmp_path: Path) -> None:
         *("--model", "stub_bundle"),
     )
     assert demo.returncode == 1
-    assert b"3000 bit/s would fit" in demo.stderr
+    assert b"P3000 would fit" in demo.stderr

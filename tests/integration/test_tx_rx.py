@@ -195,7 +195,7 @@ def test_what_cannot_work_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     )
     assert tx.returncode == 1
     assert tx.stderr.count(b"\n") == 1
-    assert b"3000 bit/s would fit" in tx.stderr
+    assert b"P3000 would fit" in tx.stderr
     rx = run_command("rx", "--port", "/dev/ttyUSB99", "--output", tmp_path / "a.wav", *MODEL)
     assert (rx.returncode, rx.stderr.count(b"\n")) == (1, 1)
     assert b"plugged in" in rx.stderr

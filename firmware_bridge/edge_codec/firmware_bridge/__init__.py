@@ -24,6 +24,7 @@ On a noisy pipe `RawTransmitter` and `RawReceiver` take their places, with a pro
 `docs/protocol.md` is the authority on every byte.
 """
 
+from edge_codec.firmware_bridge.airtime import DutyCycle
 from edge_codec.firmware_bridge.auto_receiver import AutoReceiver
 from edge_codec.firmware_bridge.callsign import BROADCAST
 from edge_codec.firmware_bridge.channel import Channel, ChannelModel
@@ -41,18 +42,19 @@ from edge_codec.firmware_bridge.events import (
     StreamEnded,
     StreamStarted,
 )
+from edge_codec.firmware_bridge.feed import EventFeed
 from edge_codec.firmware_bridge.frame_codec import FrameCodec, describe_link, frame_codec_for
 from edge_codec.firmware_bridge.guard import Guard, Heard
 from edge_codec.firmware_bridge.hello import Hello, describe_model_mismatch
-from edge_codec.firmware_bridge.modes import Framing, Mode, find_mode, modes
-from edge_codec.firmware_bridge.pacing import (
-    USABLE_SHARE,
-    TokenBucket,
-    line_rate_bps,
-    needed_bps,
-    refusal,
+from edge_codec.firmware_bridge.modes import Mode, find_mode, modes, steps_below
+from edge_codec.firmware_bridge.pacing import Line, TokenBucket, refusal
+from edge_codec.firmware_bridge.profile import (
+    PROFILES,
+    Framing,
+    StreamProfile,
+    framed_bytes,
+    profile_for,
 )
-from edge_codec.firmware_bridge.profile import PROFILES, StreamProfile, framed_bytes, profile_for
 from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
 from edge_codec.firmware_bridge.raw_receiver import RawReceiver
 from edge_codec.firmware_bridge.raw_transmitter import RawTransmitter
@@ -64,6 +66,7 @@ from edge_codec.firmware_bridge.security import (
     ordered_nonce,
 )
 from edge_codec.firmware_bridge.session import MAX_STREAMS, STREAM_TIMEOUT_S
+from edge_codec.firmware_bridge.spurt import Spurt
 from edge_codec.firmware_bridge.stats import LinkStats
 from edge_codec.firmware_bridge.transmitter import Transmitter, cut_packet
 
@@ -72,13 +75,14 @@ __all__ = [
     "MAX_STREAMS",
     "PROFILES",
     "STREAM_TIMEOUT_S",
-    "USABLE_SHARE",
     "AutoReceiver",
     "Channel",
     "ChannelModel",
     "DamageReason",
+    "DutyCycle",
     "EndReason",
     "Event",
+    "EventFeed",
     "FrameCodec",
     "FramesReceived",
     "Framing",
@@ -86,6 +90,7 @@ __all__ = [
     "Heard",
     "Hello",
     "HelloReceived",
+    "Line",
     "LinkError",
     "LinkStats",
     "LocalLinkError",
@@ -100,6 +105,7 @@ __all__ = [
     "RawTransmitter",
     "Receiver",
     "Security",
+    "Spurt",
     "StreamEnded",
     "StreamProfile",
     "StreamStarted",
@@ -112,11 +118,10 @@ __all__ = [
     "fingerprint",
     "frame_codec_for",
     "framed_bytes",
-    "line_rate_bps",
     "modes",
-    "needed_bps",
     "ordered_nonce",
     "profile_for",
     "raw_profile_for",
     "refusal",
+    "steps_below",
 ]

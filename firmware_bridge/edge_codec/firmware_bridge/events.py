@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from edge_codec.firmware_bridge.bits import IntArray
 from edge_codec.firmware_bridge.hello import Hello
-from edge_codec.firmware_bridge.profile import StreamProfile
+from edge_codec.firmware_bridge.profile import Framing, StreamProfile
 from edge_codec.firmware_bridge.stats import LinkStats
 
 
@@ -75,6 +75,9 @@ class StreamStarted:
 
     stream_tag: int
     profile: StreamProfile
+    framing: Framing = Framing.PACKET
+    red_distance: int = 0
+    """Superframes by which a lost one comes late from another packet, as far as known; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The caller's side of every receiver: events, timeouts and counters. No framing."""
 
+from abc import ABC, abstractmethod
+
 from edge_codec.firmware_bridge.events import DamageReason, Event, EventQueue, PacketDamaged
 from edge_codec.firmware_bridge.session import Session
 from edge_codec.firmware_bridge.stats import LinkStats
@@ -7,7 +9,7 @@ from edge_codec.firmware_bridge.stats import LinkStats
 _FRAMING_DAMAGE = (DamageReason.STUFFING, DamageReason.SHORT, DamageReason.OVERSIZE)
 
 
-class EventFeed:
+class EventFeed(ABC):
     """What a receiver has to tell.
 
     ::
@@ -17,13 +19,20 @@ class EventFeed:
         deadline_s = receiver.next_timeout_s()  # then receiver.handle_timeout(now_s=t)
     """
 
-    def __init__(self, *, hold_superframes: int) -> None:
+    def __init__(self, *, hold_superframes: int, waits_for_red: bool = False) -> None:
         """Nothing heard yet."""
         self.stats = LinkStats()
         self._events = EventQueue(self.stats)
         self._session = Session(
-            hold_superframes=hold_superframes, events=self._events, stats=self.stats
+            hold_superframes=hold_superframes,
+            waits_for_red=waits_for_red,
+            events=self._events,
+            stats=self.stats,
         )
+
+    @abstractmethod
+    def receive_data(self, chunk: bytes, *, now_s: float) -> None:
+        """Take bytes as they came from the port, any number of them."""
 
     def next_event(self) -> Event | None:
         """The oldest event not fetched yet; None: need more data."""

@@ -5,22 +5,18 @@ profiles, no packets.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from edge_codec.firmware_bridge.errors import LocalLinkError
-from edge_codec.firmware_bridge.profile import StreamProfile, framed_bytes, profile_for
+from edge_codec.firmware_bridge.profile import (
+    Framing,
+    StreamProfile,
+    framed_bytes,
+    profile_for,
+)
 from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
+from edge_codec.firmware_bridge.survival import survived_ber
 
 _SERIAL_JITTER_MS = 40
-
-
-class Framing(StrEnum):
-    """How superframes go on the wire."""
-
-    PACKET = "P"
-    """Stuffed packets, for pipes that are nearly free of errors."""
-    RAW = "R"
-    """Frames with their own error correction, for noisy pipes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +59,13 @@ class Mode:
         """What the wire carries beyond the codes, as a share of them; HELLOs left out."""
         return self.gross_bps(red=red) / self.profile.codec_bitrate_bps - 1
 
+    def survived_ber(self, *, base_only: bool = False) -> float:
+        """Highest rate of random bit errors at which at most 1 % of base layers are erased.
+
+        Without `base_only`: at which at most 5 % of superframes lack any layer. See `survival`.
+        """
+        return survived_ber(self.framing, self.profile, base_only=base_only)
+
 
 def modes(
     layers: int = 12,
@@ -90,3 +93,17 @@ def find_mode(name: str, layers: int, bits_per_code: int, frame_rate_hz: float) 
     if (mode := table.get(name.upper())) is None:
         raise LocalLinkError(f"no mode {name}: this model has {', '.join(table)}")
     return mode
+
+
+def steps_below(mode: Mode) -> list[Mode]:
+    """The mode and those to step down to when a line is late: half the layers each time.
+
+    >>> [mode.name for mode in steps_below(modes()[11])]
+    ['P6000', 'P3000', 'P1500', 'P500']
+    """
+    profile = mode.profile
+    codec = (profile.layers, profile.bits_per_code, profile.frame_rate_hz)
+    table, steps = modes(*codec, framing=mode.framing), [mode]
+    while (layers := steps[-1].profile.layers // 2) > 0:
+        steps.append(table[layers - 1])
+    return steps

@@ -3,63 +3,66 @@
 Knows modes, no packets.
 """
 
+from dataclasses import dataclass
+
 from edge_codec.firmware_bridge.errors import LocalLinkError
-from edge_codec.firmware_bridge.modes import Framing, Mode, modes
-from edge_codec.firmware_bridge.profile import StreamProfile
+from edge_codec.firmware_bridge.modes import Mode, modes
 
 USABLE_SHARE = 0.95
 """Share of a wire's rate that is used: clocks of two ends differ and buffers hide it."""
-BITS_PER_BYTE = 10
-"""8N1: start bit, 8 data bits, stop bit."""
 
 
-def line_rate_bps(baud: int, *, synchronous: bool = False) -> float:
-    """Bits per second of content a wire carries: 8 of 10 with start and stop bit (8N1).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A wire with a rate of its own."""
 
-    Raises:
-        LocalLinkError: baud is not positive.
-    """
-    if baud <= 0:
-        raise LocalLinkError(f"baud must be positive, got {baud}")
-    return float(baud) if synchronous else baud * 8 / 10
+    baud: int
+    """Bits per second, start and stop bits included."""
+    is_synchronous: bool = False
+    """No start and stop bits: every bit is content; else 8N1."""
+
+    def __post_init__(self) -> None:
+        if self.baud <= 0:
+            raise LocalLinkError(f"baud must be positive, got {self.baud}")
+
+    def __str__(self) -> str:
+        return f"{self.baud} baud {'synchronous' if self.is_synchronous else '8N1'}"
+
+    @property
+    def rate_bps(self) -> float:
+        """Bits per second of content: 8 of 10 with start and stop bit."""
+        return float(self.baud) if self.is_synchronous else self.baud * 8 / 10
+
+    @property
+    def usable_bps(self) -> float:
+        """What a sender uses of it."""
+        return USABLE_SHARE * self.rate_bps
+
+    def airtime_s(self, n_bytes: int) -> float:
+        """Seconds that bytes take."""
+        return 8 * n_bytes / self.rate_bps
 
 
-def needed_bps(
-    profile: StreamProfile, *, red: bool = False, framing: Framing = Framing.PACKET
-) -> float:
-    """Bits per second that a stream puts on the wire, packets and HELLOs together."""
-    return Mode(framing=framing, profile=profile).needed_bps(red=red)
-
-
-def refusal(
-    profile: StreamProfile,
-    baud: int,
-    *,
-    synchronous: bool = False,
-    red: bool = False,
-    framing: Framing = Framing.PACKET,
-) -> str | None:
+def refusal(mode: Mode, line: Line, *, red: bool = False) -> str | None:
     """Why a stream cannot go over this wire and what could; None if it fits.
 
-    >>> refusal(profile_for(12, 10, 50.0), 4800)
-    'P6000 needs 6677 bit/s, 4800 baud 8N1 carries 3648; 3000 bit/s would fit'
+    >>> refusal(modes()[11], Line(baud=4800))
+    'P6000 needs 6677 bit/s, 4800 baud 8N1 carries 3648; P3000 would fit'
     """
-    carried_bps = USABLE_SHARE * line_rate_bps(baud, synchronous=synchronous)
-    mode = Mode(framing=framing, profile=profile)
-    if mode.needed_bps(red=red) <= carried_bps:
+    if mode.needed_bps(red=red) <= line.usable_bps:
         return None
-    line = "synchronous" if synchronous else "8N1"
+    with_red = " with RED" if red else ""
     return (
-        f"{mode.name} needs {mode.needed_bps(red=red):.0f} bit/s, {baud} baud {line} carries"
-        f" {carried_bps:.0f}; {_advice(mode, carried_bps, red=red)}"
+        f"{mode.name} needs {mode.needed_bps(red=red):.0f} bit/s{with_red}, {line} carries"
+        f" {line.usable_bps:.0f}; {_advice(mode, line, red=red)}"
     )
 
 
-def _advice(mode: Mode, carried_bps: float, *, red: bool) -> str:
+def _advice(mode: Mode, line: Line, *, red: bool) -> str:
     codec = (mode.profile.layers, mode.profile.bits_per_code, mode.profile.frame_rate_hz)
     for smaller in reversed(modes(*codec, framing=mode.framing)):
-        if smaller.needed_bps(red=red) <= carried_bps:
-            return f"{smaller.profile.codec_bitrate_bps:.0f} bit/s would fit"
+        if smaller.needed_bps(red=red) <= line.usable_bps:
+            return f"{smaller.name} would fit"
     return "nothing would fit, use a faster line"
 
 
@@ -84,12 +87,9 @@ class TokenBucket:
         self._filled_s: float | None = None
 
     @classmethod
-    def for_line(
-        cls, baud: int, *, synchronous: bool = False, burst_bytes: int = 257
-    ) -> "TokenBucket":
+    def for_line(cls, line: Line, *, burst_bytes: int = 257) -> "TokenBucket":
         """A bucket that fills at the usable rate of a wire."""
-        rate_bps = USABLE_SHARE * line_rate_bps(baud, synchronous=synchronous)
-        return cls(rate_bps, burst_bytes=burst_bytes)
+        return cls(line.usable_bps, burst_bytes=burst_bytes)
 
     def delay_s(self, n_bytes: int, *, now_s: float) -> float:
         """Seconds until `n_bytes` may be written; 0.0: now. Takes nothing.

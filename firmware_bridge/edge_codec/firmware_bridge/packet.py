@@ -12,7 +12,7 @@ from edge_codec.firmware_bridge.events import DamageReason
 from edge_codec.firmware_bridge.profile import CRC_BYTES, HEADER_BYTES, PROFILE_IN_HELLO
 
 VERSION = 1
-_SECURED, _RED, _FIRST = 4, 2, 1
+SECURED_FLAG, RED_FLAG, FIRST_FLAG = 4, 2, 1
 
 
 class PacketType(IntEnum):
@@ -43,6 +43,11 @@ class Packet:
     is_first: bool = False
     """First VOICE packet of its stream."""
 
+    @property
+    def red_distance(self) -> int:
+        """Of HELLO and END, whose two flags are one number: how far back VOICE repeats, or 0."""
+        return RED_FLAG * self.has_red | FIRST_FLAG * self.is_first
+
 
 def pack_packet(packet: Packet) -> bytes:
     """Header, content and CRC."""
@@ -52,7 +57,7 @@ def pack_packet(packet: Packet) -> bytes:
 
 def pack_header(packet: Packet, *, is_secured: bool = False) -> bytes:
     """The four bytes before the content."""
-    flags = _SECURED * is_secured | _RED * packet.has_red | _FIRST * packet.is_first
+    flags = SECURED_FLAG * is_secured | RED_FLAG * packet.has_red | FIRST_FLAG * packet.is_first
     first = VERSION << 6 | packet.type << 3 | flags
     return bytes([first, packet.stream_tag, packet.sequence & 0xFF, packet.profile_id])
 
@@ -71,7 +76,7 @@ def unpack_packet(data: bytes) -> Packet | DamageReason:
 
 def is_secured(data: bytes) -> bool:
     """Whether a packet of this version, if these bytes are one, ends with a tag."""
-    return len(data) >= HEADER_BYTES and data[0] >> 6 == VERSION and bool(data[0] & _SECURED)
+    return len(data) >= HEADER_BYTES and data[0] >> 6 == VERSION and bool(data[0] & SECURED_FLAG)
 
 
 def unpack_content(data: bytes) -> Packet | DamageReason:
@@ -90,8 +95,8 @@ def unpack_content(data: bytes) -> Packet | DamageReason:
         sequence=sequence,
         profile_id=profile_id,
         content=data[HEADER_BYTES:],
-        has_red=bool(first & _RED),
-        is_first=bool(first & _FIRST),
+        has_red=bool(first & RED_FLAG),
+        is_first=bool(first & FIRST_FLAG),
     )
 
 

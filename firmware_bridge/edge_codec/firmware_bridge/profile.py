@@ -5,6 +5,7 @@ superframe, K layers. Times are nominal, to 10 ms: the codec's own clock paces t
 """
 
 from dataclasses import KW_ONLY, dataclass
+from enum import StrEnum
 
 from cobs import cobs
 
@@ -17,6 +18,15 @@ CRC_BYTES = 2
 HELLO_BODY_BYTES = 28
 PROFILE_IN_HELLO = 0xFF
 """Profile id that says: the HELLO of this stream describes it."""
+
+
+class Framing(StrEnum):
+    """How superframes go on the wire."""
+
+    PACKET = "P"
+    """Stuffed packets, for pipes that are nearly free of errors."""
+    RAW = "R"
+    """Frames with their own error correction, for noisy pipes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edge_codec.firmware_bridge.errors import LocalLinkError
-from edge_codec.firmware_bridge.events import DamageReason
+from edge_codec.firmware_bridge.events import DamageReason, StreamStarted
 from edge_codec.firmware_bridge.frame_codec import frame_codec_for
 from edge_codec.firmware_bridge.packet import PacketType
-from edge_codec.firmware_bridge.profile import StreamProfile
+from edge_codec.firmware_bridge.profile import Framing, StreamProfile
 from edge_codec.firmware_bridge.raw_format import SYNC_MARKER, RawFormat
 from edge_codec.firmware_bridge.raw_header import RawHeader, decode_header
 from edge_codec.firmware_bridge.session import Session
@@ -121,8 +121,11 @@ class RawReader:
         if hello is None or hello.profile != form.profile:
             return False
         is_end = header.type is PacketType.END
-        take = self._session.on_end if is_end else self._session.on_hello
-        take(header.stream_tag, header.sequence, hello, now_s=now_s)
+        if is_end:
+            self._session.on_end(header.stream_tag, header.sequence, hello, now_s=now_s)
+        else:
+            begin = StreamStarted(header.stream_tag, form.profile, Framing.RAW)
+            self._session.on_hello(begin, header.sequence, hello, now_s=now_s)
         self._locked = form
         self._expected = None if is_end else replace(header, type=PacketType.VOICE)
         return True
@@ -131,8 +134,8 @@ class RawReader:
         superframe = self._codecs[form].decode_voice(header, body)
         if superframe is None:
             return False
-        tag, voice = header.stream_tag, Voice(superframe)
-        self._session.on_voice(tag, header.sequence, form.profile, voice, now_s=now_s)
+        begin = StreamStarted(header.stream_tag, form.profile, Framing.RAW)
+        self._session.on_voice(begin, header.sequence, Voice(superframe), now_s=now_s)
         self._locked = form
         self._expected = replace(header, sequence=header.sequence + 1 & 0xFF)
         return True

@@ -4,7 +4,12 @@ Any bytes are welcome, in any pieces: what is no packet becomes `PacketDamaged` 
 """
 
 from edge_codec.firmware_bridge.errors import LinkError, LocalLinkError
-from edge_codec.firmware_bridge.events import DamageReason, MessageReceived, MessageType
+from edge_codec.firmware_bridge.events import (
+    DamageReason,
+    MessageReceived,
+    MessageType,
+    StreamStarted,
+)
 from edge_codec.firmware_bridge.feed import EventFeed
 from edge_codec.firmware_bridge.framing import Unstuffer
 from edge_codec.firmware_bridge.guard import Guard
@@ -19,13 +24,20 @@ MAX_HOLD_SUPERFRAMES = 8
 class Receiver(EventFeed):
     """Follows up to four streams on one packet link."""
 
-    def __init__(self, *, hold_superframes: int = 0, guard: Guard | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        hold_superframes: int = 0,
+        guard: Guard | None = None,
+        waits_for_red: bool = False,
+    ) -> None:
         """Nothing heard yet.
 
         Args:
             hold_superframes: 0 to 8, how long a missing superframe is waited for when later
                 ones have come. 0 for a serial line, which keeps the order; 1 or 2 for UDP.
             guard: opens secured packets and refuses others; None: secured ones are refused.
+            waits_for_red: wait longer in streams that say that they repeat from farther back.
 
         Raises:
             LocalLinkError: out of range.
@@ -34,7 +46,7 @@ class Receiver(EventFeed):
             raise LocalLinkError(
                 f"hold_superframes must be 0 to {MAX_HOLD_SUPERFRAMES}, got {hold_superframes}"
             )
-        super().__init__(hold_superframes=hold_superframes)
+        super().__init__(hold_superframes=hold_superframes, waits_for_red=waits_for_red)
         self._unstuffer = Unstuffer()
         self._open = unpack_packet if guard is None else guard.open
 
@@ -67,7 +79,8 @@ class Receiver(EventFeed):
         voice = unpack_voice(packet.content, profile, has_red=packet.has_red)
         if isinstance(voice, DamageReason):
             return voice
-        self._session.on_voice(tag, packet.sequence, profile, voice, now_s=now_s)
+        begin = StreamStarted(tag, profile, red_distance=voice.distance)
+        self._session.on_voice(begin, packet.sequence, voice, now_s=now_s)
         return None
 
     def _receive_hello(self, packet: Packet, now_s: float) -> DamageReason | None:
@@ -75,7 +88,10 @@ class Receiver(EventFeed):
             hello = unpack_hello(packet.content)
         except LinkError:
             return DamageReason.CONTENT
-        is_end = packet.type is PacketType.END
-        take = self._session.on_end if is_end else self._session.on_hello
-        take(packet.stream_tag, packet.sequence, hello, now_s=now_s)
+        tag, sequence = packet.stream_tag, packet.sequence
+        if packet.type is PacketType.END:
+            self._session.on_end(tag, sequence, hello, now_s=now_s)
+        else:
+            begin = StreamStarted(tag, hello.profile, red_distance=packet.red_distance)
+            self._session.on_hello(begin, sequence, hello, now_s=now_s)
         return None

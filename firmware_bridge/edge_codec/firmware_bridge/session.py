@@ -19,15 +19,28 @@ from edge_codec.firmware_bridge.voice import Voice
 
 MAX_STREAMS = 4
 """Streams followed at once; a fifth takes the place of the one silent for longest."""
+MAX_RED_AWAITED = 3
+"""A repetition farther back than this is not waited for."""
 STREAM_TIMEOUT_S = 3.0
 """Silence after which a stream has ended."""
 
 
 class Session:
-    """Up to `MAX_STREAMS` streams by tag."""
+    """Up to `MAX_STREAMS` streams by tag.
 
-    def __init__(self, *, hold_superframes: int, events: EventQueue, stats: LinkStats) -> None:
+    What comes of a stream comes with the event that would begin it.
+    """
+
+    def __init__(
+        self,
+        *,
+        hold_superframes: int,
+        events: EventQueue,
+        stats: LinkStats,
+        waits_for_red: bool = False,
+    ) -> None:
         self._hold = hold_superframes
+        self._waits_for_red = waits_for_red
         self._events = events
         self._stats = stats
         self._streams: dict[int, Stream] = {}
@@ -37,24 +50,23 @@ class Session:
         stream = self._streams.get(stream_tag)
         return None if stream is None else stream.profile
 
-    def on_hello(self, stream_tag: int, sequence: int, hello: Hello, *, now_s: float) -> None:
+    def on_hello(self, begin: StreamStarted, sequence: int, hello: Hello, *, now_s: float) -> None:
         """Someone begins to speak, or still does."""
         self._stats.hello_received += 1
-        known = self._streams.get(stream_tag)
+        tag = begin.stream_tag
+        known = self._streams.get(tag)
         if known is not None and known.nonce not in (None, hello.nonce):
-            self._replace(stream_tag, now_s)
-        stream = self._stream(stream_tag, hello.profile, sequence, now_s)
+            self._replace(tag, now_s)
+        stream = self._stream(begin, sequence, now_s)
         if not stream.is_over:
             stream.nonce = hello.nonce
             stream.on_hello(sequence)
-            self._events.put(HelloReceived(stream_tag, hello))
+            self._events.put(HelloReceived(tag, hello))
 
-    def on_voice(
-        self, stream_tag: int, sequence: int, profile: StreamProfile, voice: Voice, *, now_s: float
-    ) -> None:
+    def on_voice(self, begin: StreamStarted, sequence: int, voice: Voice, *, now_s: float) -> None:
         """One superframe of somebody's voice."""
         self._stats.voice_received += 1
-        stream = self._stream(stream_tag, profile, sequence, now_s)
+        stream = self._stream(begin, sequence, now_s)
         if stream.is_over:
             self._stats.voice_late += 1
         else:
@@ -90,33 +102,38 @@ class Session:
                 stream.close(EndReason.TIMEOUT, now_s=now_s)
                 del self._streams[tag]
 
-    def _stream(self, tag: int, profile: StreamProfile, sequence: int, now_s: float) -> Stream:
+    def _stream(self, begin: StreamStarted, sequence: int, now_s: float) -> Stream:
         """The stream of this tag and profile, begun if it is new; heard now unless over."""
-        stream = self._streams.get(tag)
-        if stream is not None and stream.profile != profile:
-            self._replace(tag, now_s)
+        stream = self._streams.get(begin.stream_tag)
+        if stream is not None and stream.profile != begin.profile:
+            self._replace(begin.stream_tag, now_s)
             stream = None
         if stream is None:
-            stream = self._start(tag, profile, sequence, now_s)
+            stream = self._start(begin, sequence, now_s)
         if not stream.is_over:
             stream.heard_s = now_s
         return stream
 
-    def _start(self, tag: int, profile: StreamProfile, sequence: int, now_s: float) -> Stream:
+    def _start(self, begin: StreamStarted, sequence: int, now_s: float) -> Stream:
         if len(self._streams) == MAX_STREAMS:
             self._replace(min(self._streams, key=self._dispensability), now_s)
         stream = Stream(
-            tag,
-            profile,
+            begin.stream_tag,
+            begin.profile,
             sequence,
-            hold_superframes=self._hold,
+            hold_superframes=self._hold_for(begin.red_distance),
             events=self._events,
             stats=self._stats,
         )
-        self._streams[tag] = stream
+        self._streams[begin.stream_tag] = stream
         self._stats.streams_started += 1
-        self._events.put(StreamStarted(tag, profile))
+        self._events.put(begin)
         return stream
+
+    def _hold_for(self, red_distance: int) -> int:
+        """Superframes that later ones wait for: what is repeated farther back comes later."""
+        wanted = min(red_distance, MAX_RED_AWAITED) - 1 if self._waits_for_red else 0
+        return max(self._hold, wanted)
 
     def _dispensability(self, tag: int) -> tuple[bool, float]:
         stream = self._streams[tag]

@@ -11,7 +11,14 @@ from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.events import DamageReason, MessageType
 from edge_codec.firmware_bridge.framing import DELIMITER, stuff, unstuff
 from edge_codec.firmware_bridge.hello import Hello, pack_hello
-from edge_codec.firmware_bridge.packet import Packet, PacketType, pack_packet, unpack_packet
+from edge_codec.firmware_bridge.packet import (
+    FIRST_FLAG,
+    RED_FLAG,
+    Packet,
+    PacketType,
+    pack_packet,
+    unpack_packet,
+)
 from edge_codec.firmware_bridge.profile import (
     CRC_BYTES,
     HEADER_BYTES,
@@ -134,7 +141,7 @@ class Transmitter(Spurt):
 
     def _pack_hello(self, kind: PacketType) -> bytes:
         """The first one behind a delimiter of its own: noise before it costs nothing."""
-        packet = self._pack(kind, pack_hello(self._hello))
+        packet = self._pack(kind, pack_hello(self._hello), flags=self._red)
         return packet if self._hellos else DELIMITER + packet
 
     def _note_skipped(self, codes_FK: IntArray) -> None:
@@ -144,17 +151,18 @@ class Transmitter(Spurt):
         red = (self._red, self._bases[-self._red]) if 0 < self._red <= len(self._bases) else None
         self._bases.append(pack_base(codes_FK, self._profile))
         content = pack_voice(codes_FK, self._profile, self._layers, red)
-        return self._pack(PacketType.VOICE, content, has_red=red is not None)
+        flags = RED_FLAG * (red is not None) | FIRST_FLAG * (self._number == 0)
+        return self._pack(PacketType.VOICE, content, flags=flags)
 
-    def _pack(self, kind: PacketType, content: bytes, *, has_red: bool = False) -> bytes:
+    def _pack(self, kind: PacketType, content: bytes, *, flags: int) -> bytes:
         packet = Packet(
             type=kind,
             stream_tag=self._tag,
             sequence=self._number,
             profile_id=profile_id(self._profile),
             content=content,
-            has_red=has_red,
-            is_first=kind is PacketType.VOICE and self._number == 0,
+            has_red=bool(flags & RED_FLAG),
+            is_first=bool(flags & FIRST_FLAG),
         )
         return self._wire(packet, self._number)
 

@@ -52,14 +52,15 @@ class FixedDelay:
         """Nothing to learn."""
 
 
-def serial_delay(superframe_s: float, airtime_s: float) -> FixedDelay:
+def serial_delay(superframe_s: float, airtime_s: float, repeated_s: float = 0.0) -> FixedDelay:
     """Play a superframe one superframe and 40 ms after its transmission began.
 
     Args:
         superframe_s: audio in one packet.
         airtime_s: what the line needs for one packet; that much has passed when it arrives.
+        repeated_s: how much later a lost superframe is repeated; it is waited for.
     """
-    return FixedDelay(max(superframe_s - airtime_s, 0.0) + SERIAL_MARGIN_S)
+    return FixedDelay(max(superframe_s - airtime_s, 0.0) + SERIAL_MARGIN_S + repeated_s)
 
 
 class AdaptiveDelay:
@@ -79,18 +80,32 @@ class AdaptiveDelay:
         self._superframe_s = superframe_s
         self._weights = [0.0] * self._BINS
         self._bonus_s = 0.0
+        self._least_s = 0.0
         self.delay_s = SERIAL_MARGIN_S
+
+    @property
+    def least_s(self) -> float:
+        """Lateness that is always waited for: how much later lost superframes are repeated."""
+        return self._least_s
+
+    @least_s.setter
+    def least_s(self, least_s: float) -> None:
+        self._least_s = least_s
+        self._update()
 
     def observe(self, lateness_s: float) -> None:
         """Learn from one arrival."""
         self._weights = [weight * self._FORGETTING for weight in self._weights]
         self._weights[min(int(lateness_s / self._BIN_S), self._BINS - 1)] += 1.0
         self._bonus_s *= self._BONUS_FORGETTING
-        self.delay_s = self._quantile_s() + SERIAL_MARGIN_S + self._bonus_s
+        self._update()
 
     def widen(self) -> None:
         """Hold frames one superframe longer."""
         self._bonus_s = self._superframe_s
+
+    def _update(self) -> None:
+        self.delay_s = max(self._quantile_s(), self._least_s) + SERIAL_MARGIN_S + self._bonus_s
 
     def _quantile_s(self) -> float:
         wanted = self._QUANTILE * sum(self._weights)

@@ -39,9 +39,11 @@ def stuff(data: bytes) -> bytes:
 
 
 def callsign(text: str) -> bytes:
-    """Base 40, first character least significant."""
-    digits = [CALLSIGN_ALPHABET.index(c) for c in text]
-    return sum(d * 40**i for i, d in enumerate(digits)).to_bytes(6, "big")
+    """Base 40, first character least significant; groups count on behind all callsigns."""
+    name = text.removeprefix("#")
+    digits = [CALLSIGN_ALPHABET.index(c) for c in name]
+    value = sum(d * 40**i for i, d in enumerate(digits))
+    return (value + (40**9 if text != name else 0)).to_bytes(6, "big")
 
 
 def to_bytes(bits: str) -> bytes:
@@ -76,16 +78,16 @@ def descriptor(profile: dict) -> bytes:
     )
 
 
-def hello_body(profile: dict) -> bytes:
-    """Everybody is called by AB1CD."""
+def hello_body(profile: dict, destination: bytes = b"\xff" * 6) -> bytes:
+    """Somebody, else everybody, is called by AB1CD."""
     model_hash, nonce, epoch = bytes.fromhex("1a2b3c4d"), bytes(range(8)), b"\x03"
-    return b"\xff" * 6 + callsign("AB1CD") + model_hash + descriptor(profile) + nonce + epoch
+    return destination + callsign("AB1CD") + model_hash + descriptor(profile) + nonce + epoch
 
 
 def packet(
     kind: int, content: bytes, sequence: int = 0, profile_id: int = 0xFF, flags: int = 0
 ) -> bytes:
-    """Header, content, CRC; flags: 2 RED, 1 FIRST."""
+    """Header, content, CRC; flags: 2 RED, 1 FIRST, of HELLO and END the distance of RED."""
     data = bytes([0x40 | kind << 3 | flags, TAG, sequence, profile_id]) + content
     return data + crc16(data).to_bytes(2, "big")
 
@@ -103,12 +105,12 @@ def voice(profile: dict, superframe: int, layers: int, red: int = 0, first: int 
 
 def spurt(profile: dict, superframes: int, red: int) -> list[bytes]:
     """A whole talk spurt, as long as no HELLO has to be repeated."""
-    hello = packet(HELLO, hello_body(profile), 0, profile["id"])
+    hello = packet(HELLO, hello_body(profile), 0, profile["id"], red)
     voices = [
         voice(profile, n, profile["layers"], red if n >= red else 0, int(n == 0))
         for n in range(superframes)
     ]
-    end = packet(END, hello_body(profile), superframes, profile["id"])
+    end = packet(END, hello_body(profile), superframes, profile["id"], red)
     first, *others = [stuff(p) for p in [hello, hello, *voices, end]]
     return [b"\0" + first, *others]
 
@@ -118,6 +120,7 @@ def vectors() -> dict:
     plains = ["00", "11", "1100", "110022", "00" * 3, "01" * 253, "01" * 254, "01" * 255]
     packets = {
         "hello": packet(HELLO, hello_body(P3000), 0, 6),
+        "hello_group_red_2": packet(HELLO, hello_body(P3000, callsign("#NET1")), 0, 6, 2),
         "end": packet(END, hello_body(P3000), 3, 6),
         "voice_p500": voice(P500, 0, 1, first=1),
         "voice_p3000": voice(P3000, 1, 6),
@@ -133,7 +136,7 @@ def vectors() -> dict:
         "clip_no_zeros": packet(CLIP, bytes(range(1, 250)), 3),
         "stat": packet(STAT, b"", 4),
     }
-    calls = ["", "A", "AB1CD", "M0ABC/P", "W1-AW.9/Z", "........."]
+    calls = ["", "A", "AB1CD", "M0ABC/P", "W1-AW.9/Z", ".........", "#A", "#NET1", "#........"]
     return {
         "origin": "tests/golden/link/make_packets.py, from docs/protocol.md, integers only",
         "codes": "code of frame f, layer k is (37 f + 101 k + 5) mod 2**bits_per_code",

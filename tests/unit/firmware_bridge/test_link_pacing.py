@@ -4,12 +4,10 @@ import pytest
 
 from edge_codec.firmware_bridge import (
     PROFILES,
+    Line,
     LocalLinkError,
     TokenBucket,
-    line_rate_bps,
     modes,
-    needed_bps,
-    profile_for,
     refusal,
 )
 from support.link_pair import send_spurt
@@ -29,21 +27,23 @@ def test_mode_table_of_another_codec() -> None:
 
 
 def test_line_rates() -> None:
-    assert line_rate_bps(9600) == 7680
-    assert line_rate_bps(9600, synchronous=True) == 9600
+    assert Line(baud=9600).rate_bps == 7680
+    assert Line(baud=9600, is_synchronous=True).rate_bps == 9600
+    assert Line(baud=9600).airtime_s(96) == pytest.approx(0.1)
     with pytest.raises(LocalLinkError, match="baud"):
-        line_rate_bps(0)
+        Line(baud=0)
 
 
 def test_what_does_not_fit_is_refused_with_what_would() -> None:
-    assert refusal(PROFILES[12], 9600) is None
-    assert refusal(PROFILES[12], 4800) == (
-        "P6000 needs 6677 bit/s, 4800 baud 8N1 carries 3648; 3000 bit/s would fit"
+    *_, p6000 = modes()
+    assert refusal(p6000, Line(baud=9600)) is None
+    assert refusal(p6000, Line(baud=4800)) == (
+        "P6000 needs 6677 bit/s, 4800 baud 8N1 carries 3648; P3000 would fit"
     )
-    assert refusal(PROFILES[12], 4800, synchronous=True) == (
-        "P6000 needs 6677 bit/s, 4800 baud synchronous carries 4560; 4000 bit/s would fit"
+    assert refusal(p6000, Line(baud=4800, is_synchronous=True)) == (
+        "P6000 needs 6677 bit/s, 4800 baud synchronous carries 4560; P4000 would fit"
     )
-    sentence = refusal(PROFILES[1], 300)
+    sentence = refusal(modes()[0], Line(baud=300))
     assert sentence is not None
     assert sentence.endswith("nothing would fit, use a faster line")
 
@@ -51,25 +51,27 @@ def test_what_does_not_fit_is_refused_with_what_would() -> None:
 @pytest.mark.parametrize("red", [False, True])
 @pytest.mark.parametrize("baud", [1200, 2400, 4800, 9600])
 def test_the_advice_itself_fits(baud: int, red: bool) -> None:
-    for profile in PROFILES.values():
-        sentence = refusal(profile, baud, red=red)
-        if sentence is not None and "would fit" in sentence and "nothing" not in sentence:
-            layers = int(sentence.split("; ")[1].split()[0]) // 500
-            assert layers < profile.layers
-            assert refusal(profile_for(layers, 10, 50.0), baud, red=red) is None
+    table, line = {mode.name: mode for mode in modes()}, Line(baud=baud)
+    for mode in table.values():
+        sentence = refusal(mode, line, red=red)
+        if sentence is not None and "nothing" not in sentence:
+            advised = table[sentence.split("; ")[1].split()[0]]
+            assert advised.profile.layers < mode.profile.layers
+            assert refusal(advised, line, red=red) is None
 
 
 @pytest.mark.parametrize("red", [0, 1])
 def test_streams_need_what_is_said(red: int) -> None:
-    for profile in PROFILES.values():
+    for mode in modes():
+        profile = mode.profile
         timed = send_spurt(profile, 200, red=red)
         sent_bps = 8 * sum(len(packet) for _, packet in timed[2:-1]) / (200 * profile.superframe_s)
-        needed = needed_bps(profile, red=bool(red))
+        needed = mode.needed_bps(red=bool(red))
         assert 0.96 * needed <= sent_bps <= needed
 
 
 def test_bucket_keeps_the_rate_whatever_the_pieces() -> None:
-    bucket = TokenBucket.for_line(9600, burst_bytes=100)
+    bucket = TokenBucket.for_line(Line(baud=9600), burst_bytes=100)
     now_s, sent = 0.0, 0
     for n in range(2000):
         size = n * 37 % 90 + 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_codec.firmware_bridge import PROFILES, Framing, RawFormat, modes, needed_bps
+from edge_codec.firmware_bridge import PROFILES, Framing, RawFormat, modes
 from edge_codec.firmware_bridge.ax25 import Ax25Address, UiFrame, pack_ui
 from edge_codec.firmware_bridge.control import Kind, Stat, unpack_control
 from edge_codec.firmware_bridge.envelope import VOICE_ADDRESS
@@ -81,7 +81,7 @@ def test_mode_table() -> None:
             str(profile.superframe_ms),
             str(framed_bytes(profile.packet_bytes())),
             f"{profile.gross_bitrate_bps():.0f}",
-            f"{needed_bps(profile):.0f}",
+            f"{mode.needed_bps():.0f}",
             str(mode.mouth_to_ear_ms),
         ]
 

@@ -11,6 +11,7 @@ from edge_codec.firmware_bridge import (
     ChannelModel,
     EndReason,
     Framing,
+    Line,
     LocalLinkError,
     PacketsLost,
     RawFormat,
@@ -72,11 +73,12 @@ def test_mode_table_of_the_default_codec() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    profile = raw_profile_for(12, 10, 50.0)
-    assert refusal(profile, 9600, framing=Framing.RAW) == (
-        "R6000 needs 9959 bit/s, 9600 baud 8N1 carries 7296; 4000 bit/s would fit"
+    table, line = modes(framing=Framing.RAW), Line(baud=9600)
+    assert refusal(table[11], line) == (
+        "R6000 needs 9959 bit/s, 9600 baud 8N1 carries 7296; R4000 would fit"
     )
-    assert refusal(R1500, 9600, framing=Framing.RAW) is None
+    assert refusal(table[5], line) is None
+    assert refusal(table[2], Line(baud=4800)) is None
 
 
 @pytest.mark.parametrize("frame_rate_hz", [12.5, 25.0, 75.0, 86.1328125])

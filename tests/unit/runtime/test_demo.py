@@ -46,7 +46,7 @@ def make_events(heard_s: float) -> tuple[list[Event], list[Event]]:
     tx = [
         {"event": "sending", "t_s": 100.0, "model": "stub", "model_hash": "ab" * 32}
         | {"bitrate_bps": 3000.0, "line_bps": 3411.0},
-        {"event": "sent", "audio_s": 3.0, "packets": 13, "peak_rss_bytes": 80_000_000},
+        {"event": "sent", "audio_s": 3.0, "voice_sent": 13, "peak_rss_bytes": 80_000_000},
     ]
     rx = [
         {"event": "playing", "t_s": 100.0 + heard_s},

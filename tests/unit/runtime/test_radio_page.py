@@ -6,10 +6,11 @@ import shlex
 
 import pytest
 
+from edge_codec.firmware_bridge import Line
 from edge_codec.runtime.bundle import load_bundle
-from edge_codec.runtime.commands import demo, keygen, rx, sdp, tx
+from edge_codec.runtime.commands import demo, keygen, link_budget, modes, rx, sdp, tx
 from edge_codec.runtime.ports import is_line
-from edge_codec.runtime.transceiver.assembly import choose_profile
+from edge_codec.runtime.transceiver.assembly import choose_mode
 from support.repository import REPOSITORY
 from support.stub_bundle import STUB_BUNDLE
 
@@ -27,7 +28,7 @@ COMMANDS = [
 def test_command_of_the_page_can_be_parsed(command: str) -> None:
     parser = argparse.ArgumentParser(exit_on_error=False)
     subparsers = parser.add_subparsers(required=True)
-    for module in (demo, keygen, rx, sdp, tx):
+    for module in (demo, keygen, link_budget, modes, rx, sdp, tx):
         module.register(subparsers)
     args = parser.parse_args(shlex.split(command)[1:])
     assert callable(args.run)
@@ -38,11 +39,12 @@ def test_highest_bitrates_of_the_page_are_those_that_fit() -> None:
     assert len(rows) == 4
     spec = load_bundle(STUB_BUNDLE).spec
     for baud, bitrate, delay in rows:
-        profile = choose_profile(spec, float(bitrate), int(baud))
+        line = Line(baud=int(baud))
+        profile = choose_mode(spec, float(bitrate), line).profile
         assert 2 * profile.superframe_s + 0.06 == pytest.approx(float(delay), abs=0.05)
         if int(bitrate) < 6000:
-            with pytest.raises(Exception, match=f"{bitrate} bit/s would fit"):
-                choose_profile(spec, float(bitrate) + 500, int(baud))
+            with pytest.raises(Exception, match=f"P{bitrate} would fit"):
+                choose_mode(spec, float(bitrate) + 500, line)
 
 
 def test_ports_of_the_page_are_what_it_says() -> None:

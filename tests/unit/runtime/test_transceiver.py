@@ -11,9 +11,9 @@ from edge_codec.firmware_bridge import (
     Channel,
     ChannelModel,
     Hello,
+    Line,
     StreamProfile,
     Transmitter,
-    cut_packet,
     profile_for,
 )
 from edge_codec.runtime.bundle import Bundle, load_bundle
@@ -44,7 +44,16 @@ def bundle() -> Bundle:
 
 
 def make_profile(bundle: Bundle, bitrate_bps: float = 6000) -> StreamProfile:
-    return assembly.choose_profile(bundle.spec, bitrate_bps, None)
+    return assembly.choose_mode(bundle.spec, bitrate_bps).profile
+
+
+def make_sender(
+    bundle: Bundle, wanted: str | float = 6000, baud: int | None = 9600, **options: Any
+) -> Sender:
+    mode = assembly.choose_mode(bundle.spec, wanted)
+    line = Line(baud=baud) if baud else None
+    talk = assembly.Talk(mode=mode, line=line, callsign="AB1CD", **options)
+    return assembly.make_sender(bundle, talk)
 
 
 def make_source(seconds: float, *, fast: bool = False) -> BlockSource:
@@ -58,8 +67,8 @@ def transmit(
     """Send tones over a wire; returns what was written and when."""
     clock = FakeClock(options.get("stop"), options.get("stop_s", math.inf))
     port = WirePort(clock, baud)
-    sender = assembly.make_sender(bundle, make_profile(bundle, bitrate_bps), "AB1CD", baud)
     fast = options.get("fast", False)
+    sender = make_sender(bundle, bitrate_bps, baud, is_live=not fast)
     source = make_source(seconds, fast=fast)
     transmission = Transmission(source, sender, port, Journal(clock).report, fast=fast)
     transmission.run(clock, options.get("stop") or StopSignal())
@@ -81,7 +90,7 @@ def receive(
     """Hear what arrives; stops behind the first stream, or 6 s after the last packet."""
     clock = FakeClock()
     journal, sink = Journal(clock), ListSink(clock)
-    listener = assembly.make_listener(bundle, url, baud, fast=options.pop("fast", False))
+    listener = assembly.make_listener(bundle, url, Line(baud=baud), fast=options.pop("fast", False))
     ends = options.pop("ends", False)
     reception = Reception(ReplayPort(clock, arrivals, ends=ends), listener, sink, journal.report)
     reception.run(clock, StopSignal(), **({"once": True, "timeout_s": 6.0} | options))
@@ -285,7 +294,7 @@ class Cable:
 
 
 def listen_on(bundle: Bundle, port: Port, clock: FakeClock, journal: Journal) -> None:
-    listener = assembly.make_listener(bundle, LINE, 9600, fast=False)
+    listener = assembly.make_listener(bundle, LINE, Line(baud=9600), fast=False)
     reception = Reception(port, listener, ListSink(clock), journal.report)
     reception.run(clock, StopSignal(), timeout_s=8.0)
 
@@ -307,7 +316,7 @@ def test_unplugged_port_is_an_error_where_nobody_waits(bundle: Bundle) -> None:
 
 def send_over_cable(bundle: Bundle, cable: Cable, clock: FakeClock, journal: Journal) -> None:
     port = PluggablePort(cable.open_line, clock.now_s, journal.report.event)
-    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
+    sender = make_sender(bundle)
     Transmission(make_source(9.0), sender, port, journal.report).run(clock, StopSignal())
 
 
@@ -331,7 +340,7 @@ def test_line_that_stays_away_is_an_error_in_the_end(bundle: Bundle) -> None:
 
 def test_port_that_takes_nothing_is_given_up(bundle: Bundle) -> None:
     clock = FakeClock()
-    sender = assembly.make_sender(bundle, make_profile(bundle), "", None)
+    sender = make_sender(bundle, baud=None)
     stuck = ReplayPort(clock, [])
     transmission = Transmission(make_source(99.0), sender, stuck, Journal(clock).report)
     with pytest.raises(PortError, match="took no byte for 5 s"):
@@ -345,7 +354,7 @@ def test_broken_source_is_reported_after_end(bundle: Bundle) -> None:
 
     clock = FakeClock()
     port = WirePort(clock, 9600)
-    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
+    sender = make_sender(bundle)
     source = BlockSource(blocks(), SampleClock(RATE_HZ, fast=False))
     with pytest.raises(AudioError, match="damaged here"):
         Transmission(source, sender, port, Journal(clock).report).run(clock, StopSignal())
@@ -358,46 +367,43 @@ def test_silent_input_is_mentioned_once(bundle: Bundle) -> None:
     clock = FakeClock()
     journal = Journal(clock)
     silence = iter([np.zeros(12 * RATE_HZ, np.float32)])
-    sender = assembly.make_sender(bundle, make_profile(bundle), "", 9600)
+    sender = make_sender(bundle)
     source = BlockSource(silence, SampleClock(RATE_HZ, fast=False))
     Transmission(source, sender, WirePort(clock, 9600), journal.report).run(clock, StopSignal())
     assert journal.names() == ["silent"]
 
 
-def test_late_packets_are_cut_then_dropped(bundle: Bundle) -> None:
-    profile = make_profile(bundle, 3000)
-    sender = assembly.make_sender(bundle, profile, "", None)
+def test_late_superframes_are_cut_then_dropped(bundle: Bundle) -> None:
+    sender = make_sender(bundle, 3000, None)
     sender.push(make_tones(RATE_HZ, 8 * 3840)[:, 0], now_s=0.0)
+    whole, _, _ = (sender.take_packet(0.0) for _ in range(3))  # and HELLO twice
     assert sender.queue_s(0.3) == pytest.approx(0.3)
-    sizes = []
-    while (packet := sender.take_packet(0.3)) is not None and len(sizes) < 4:
-        sizes.append(len(packet))
-    base = len(cut_packet(packet or b"", profile, profile.base_layers))
-    assert max(sizes[2:]) <= base + 2
-    assert sender.dropped_packets == 0
+    cut = sender.take_packet(0.3)
+    assert whole and cut and len(cut) < len(whole)
+    assert (sender.stats.voice_cut, sender.stats.voice_dropped) == (1, 0)
     sender.take_packet(1.0)
-    assert sender.dropped_packets > 0
+    assert sender.stats.voice_dropped > 0
 
 
 def test_bitrate_that_does_not_fit_is_refused_with_one_that_does(bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match=r"P6000 needs \d+ bit/s, 4800 baud.* 3000 bit/s would"):
-        assembly.choose_profile(bundle.spec, 6000, 4800)
+    with pytest.raises(ConfigError, match=r"P6000 needs \d+ bit/s, 4800 baud.* P3000 would"):
+        assembly.choose_mode(bundle.spec, 6000, Line(baud=4800))
     with pytest.raises(CodeRangeError, match="below the lowest rate of this codec"):
-        assembly.choose_profile(bundle.spec, 100, 4800)
-    assert assembly.choose_profile(bundle.spec, 3200, 9600).codec_bitrate_bps == 3000
+        assembly.choose_mode(bundle.spec, 100)
+    assert assembly.choose_mode(bundle.spec, 3200).name == "P3000"
 
 
 def test_pace_is_that_of_the_port(bundle: Bundle) -> None:
-    assert assembly.pace_of(LINE, None, fast=True) == 9600
-    assert assembly.pace_of(LINE, 4800, fast=False) == 4800
-    assert assembly.pace_of("udp://host:1", None, fast=False) is None
-    assert assembly.pace_of("-", None, fast=True) is None
+    assert assembly.line_of(LINE, None, fast=True) == Line(baud=9600)
+    assert assembly.line_of(LINE, 4800, fast=False) == Line(baud=4800)
+    assert assembly.line_of("udp://host:1", None, fast=False) is None
+    assert assembly.line_of("-", None, fast=True) is None
     with pytest.raises(ConfigError, match="give --baud with --fast"):
-        assembly.pace_of("udp://host:1", None, fast=True)
+        assembly.line_of("udp://host:1", None, fast=True)
 
 
 def test_sender_without_pace_sends_at_once(bundle: Bundle) -> None:
-    sender: Sender = assembly.make_sender(bundle, make_profile(bundle), "", None)
+    sender = make_sender(bundle, baud=None)
     sender.open(0.0)
     assert sender.wait_s(0.0) == 0.0
     assert sender.take_packet(0.0)

@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _perform(args: argparse.Namespace, channel: "Channel") -> "Record":
+    from edge_codec.firmware_bridge import Line
     from edge_codec.runtime.bundle import load_bundle
     from edge_codec.runtime.demo.report import make_record
     from edge_codec.runtime.demo.speech import write_speech
@@ -75,10 +76,11 @@ def _perform(args: argparse.Namespace, channel: "Channel") -> "Record":
     from edge_codec.runtime.meter import Report
     from edge_codec.runtime.ports.modem import VirtualModem
     from edge_codec.runtime.transceiver import StopSignal, SystemClock
-    from edge_codec.runtime.transceiver.assembly import choose_profile
+    from edge_codec.runtime.transceiver.assembly import choose_mode
 
     clock, spec = SystemClock(), load_bundle(args.model).spec
-    choose_profile(spec, args.bitrate, args.baud)  # says what would fit before anything starts
+    line = Line(baud=args.baud)
+    choose_mode(spec, args.bitrate, line)  # says what would fit before anything starts
     sent, heard = args.out / "sent.wav", args.out / "received.wav"
     write_speech(sent, spec.sample_rate_hz, args.seconds)
     tx_options = ["--model", args.model, "--input", str(sent), "--bitrate", str(args.bitrate)]

@@ -4,16 +4,17 @@ import argparse
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from edge_codec.runtime.commands.security_options import add_security_options, read_security
+from edge_codec.runtime.commands.security_options import add_security_options
+from edge_codec.runtime.commands.talk_options import add_talk_options, read_talk
 
 if TYPE_CHECKING:
-    from edge_codec.firmware_bridge import StreamProfile
     from edge_codec.runtime.bundle import Bundle
     from edge_codec.runtime.meter import Report
+    from edge_codec.runtime.transceiver.assembly import Talk
 
 _EXAMPLES = """examples:
-  edge-codec tx --port /dev/ttyUSB0 --baud 9600 --bitrate 3000 --input mic
-  edge-codec tx --port udp://192.168.1.20:5004 --input talk.flac --callsign AB1CD
+  edge-codec tx --port /dev/ttyUSB0 --baud 9600 --mode R3000 --input mic
+  edge-codec tx --port udp://192.168.1.20:5004 --input talk.flac --callsign AB1CD --group NET1
   arecord -t raw -f S16_LE -r 16000 | edge-codec tx --port /dev/ttyUSB0 --input -
   edge-codec tx --port /dev/ttyUSB0 --callsign AB1CD --security auth --key voice.key
 """
@@ -35,12 +36,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="mic|FILE|-",
         help="microphone, audio file, or raw 16-bit mono PCM at the codec's rate (default: mic)",
     )
-    parser.add_argument(
-        "--bitrate", type=float, default=3000, metavar="B", help="codec bit/s (default: 3000)"
-    )
-    parser.add_argument(
-        "--callsign", default="", metavar="CALL", help="who speaks: up to nine of A-Z 0-9 - / ."
-    )
+    add_talk_options(parser)
     parser.add_argument(
         "--fast", action="store_true", help="send a file as fast as the line takes it"
     )
@@ -84,13 +80,9 @@ def run(args: argparse.Namespace) -> int:
     from edge_codec.runtime.ports import plugged_port
     from edge_codec.runtime.transceiver import StopSignal, SystemClock, Transmission, assembly
 
-    security = read_security(args)
     clock, bundle = SystemClock(), load_bundle(args.model)
-    baud = assembly.pace_of(args.port, args.baud, fast=args.fast)
-    profile = assembly.choose_profile(bundle.spec, args.bitrate, baud)
-    sender = assembly.make_sender(
-        bundle, profile, args.callsign, baud, security=security, epoch=args.epoch
-    )
+    talk = read_talk(args, bundle)
+    sender = assembly.make_sender(bundle, talk)
     report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")
     open_line = plugged_port(clock.now_s, report.event)
     with (
@@ -98,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         closing(open_line(args.port, args.baud or assembly.DEFAULT_BAUD, "w")) as port,
         StopSignal() as stop,
     ):
-        _announce(report, port.name, bundle, profile)
+        _announce(report, port.name, bundle, talk)
         transmission = Transmission(source, sender, port, report, fast=args.fast)
         try:
             transmission.run(clock, stop)
@@ -107,18 +99,20 @@ def run(args: argparse.Namespace) -> int:
     return stop.exit_code
 
 
-def _announce(report: "Report", port: str, bundle: "Bundle", profile: "StreamProfile") -> None:
-    from edge_codec.firmware_bridge import needed_bps
-
-    bitrate_bps, line_bps = profile.codec_bitrate_bps, needed_bps(profile)
+def _announce(report: "Report", port: str, bundle: "Bundle", talk: "Talk") -> None:
+    mode, profile = talk.mode, talk.mode.profile
+    line_bps = mode.needed_bps(red=talk.red > 0)
     report.event(
         "sending",
-        f"sending to {port} with {bundle.name} ({bundle.model_hash[:8]}): {bitrate_bps:.0f} bit/s,"
-        f" {line_bps:.0f} on the line, superframes of {profile.superframe_ms} ms",
+        f"sending to {port} with {bundle.name} ({bundle.model_hash[:8]}): {mode.name},"
+        f" {line_bps:.0f} bit/s on the line, superframes of {profile.superframe_ms} ms",
         port=port,
         model=bundle.name,
         model_hash=bundle.model_hash,
-        bitrate_bps=bitrate_bps,
+        mode=mode.name,
+        bitrate_bps=profile.codec_bitrate_bps,
         line_bps=line_bps,
         superframe_ms=profile.superframe_ms,
+        red=talk.red,
+        destination=talk.destination,
     )

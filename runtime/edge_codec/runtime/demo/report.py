@@ -77,7 +77,7 @@ def make_record(sent: Path, heard: Path, tx_events: list[Event], rx_events: list
         "mouth_to_ear_ms": round(1000 * (delay_s + lag / rate_hz), 1),
         "tx_peak_mb": tx["sent"]["peak_rss_bytes"] / 1e6,
         "rx_peak_mb": rx["received"]["peak_rss_bytes"] / 1e6,
-        "packets_sent": tx["sent"]["packets"],
+        "packets_sent": tx["sent"]["voice_sent"],
         "packets_delivered": rx["received"]["voice_delivered"],
         "packets_lost": rx["received"]["voice_lost"],
         "pieces_damaged": rx["received"]["damaged"],

@@ -8,20 +8,34 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_codec.firmware_bridge import (
+    BROADCAST,
+    AutoReceiver,
+    DutyCycle,
+    EventFeed,
+    Framing,
     Guard,
     Hello,
+    Line,
+    LinkStats,
+    Mode,
+    RawReceiver,
+    RawTransmitter,
     Security,
+    Spurt,
     StreamProfile,
-    TokenBucket,
+    StreamStarted,
     Transmitter,
+    find_mode,
+    modes,
     ordered_nonce,
-    profile_for,
     refusal,
+    steps_below,
 )
-from edge_codec.firmware_bridge.profile import framed_bytes
 from edge_codec.runtime import audio
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
@@ -29,11 +43,10 @@ from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.jitter import AdaptiveDelay, JitterBuffer, Passage, serial_delay
 from edge_codec.runtime.meter import Report
 from edge_codec.runtime.ports import is_datagram, is_line
-from edge_codec.runtime.ports.modem import BITS_PER_BYTE
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.streams import STANDARD
 from edge_codec.runtime.transceiver.clock import Clock
-from edge_codec.runtime.transceiver.listener import Listener, Playout
+from edge_codec.runtime.transceiver.listener import Audience, Listener, Playout
 from edge_codec.runtime.transceiver.sender import Sender
 from edge_codec.runtime.transceiver.sinks import PcmSink, Sink, WavSink
 from edge_codec.runtime.transceiver.sound_card import Microphone, Speaker
@@ -43,75 +56,176 @@ DEFAULT_BAUD = 9600
 """What most serial radio modules come set to."""
 
 
-def pace_of(url: str, baud: int | None, *, fast: bool) -> int | None:
-    """The baud rate that paces what is sent: as asked for, 9600 for a line, else None.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Talk:
+    """What `tx` was asked for."""
+
+    mode: Mode
+    """Framing and bitrate."""
+    line: Line | None = None
+    """Paces what is sent; None: the port has no rate of its own."""
+    callsign: str = ""
+    """Who speaks."""
+    destination: str = BROADCAST
+    """To whom: a callsign, a group, or everybody."""
+    red: int = 0
+    """How far back packets repeat base classes, or 0."""
+    duty_cycle: float = 1.0
+    """Share of each hour that may be spent on the air."""
+    security: Security | None = None
+    """Secures all packets."""
+    epoch: int = 0
+    """Key epoch."""
+    is_live: bool = True
+    """What is late loses its worth."""
+
+
+def line_of(url: str, baud: int | None, *, fast: bool, synchronous: bool = False) -> Line | None:
+    """What paces that which is sent: a rate as asked for, 9600 baud for a line, else None.
 
     Raises:
         ConfigError: neither a rate nor the audio would keep datagrams from flooding a network.
+        LocalLinkError: baud is not positive.
     """
     if fast and baud is None and is_datagram(url):
         raise ConfigError(f"{url} has no pace of its own: give --baud with --fast")
-    return DEFAULT_BAUD if baud is None and is_line(url) else baud
+    if baud is None and not is_line(url):
+        return None
+    return Line(baud=DEFAULT_BAUD if baud is None else baud, is_synchronous=synchronous)
 
 
-def choose_profile(spec: CodecSpec, bitrate_bps: float, baud: int | None) -> StreamProfile:
-    """The profile of the highest bitrate up to `bitrate_bps`.
+def choose_mode(
+    spec: CodecSpec, wanted: str | float, line: Line | None = None, *, red: int = 0
+) -> Mode:
+    """The mode of this name, or the packet mode of the highest bitrate up to this one.
 
     Raises:
         CodeRangeError: the codec has no bitrate so low.
+        LocalLinkError: the codec has no mode of this name.
         ConfigError: the line cannot carry it; the message says what would fit.
     """
-    layers = spec.layers_for(bitrate_bps)
-    profile = profile_for(layers, spec.bits_per_code, spec.frame_rate_hz)
-    if baud is not None and (sentence := refusal(profile, baud)) is not None:
+    codec = (spec.layers, spec.bits_per_code, spec.frame_rate_hz)
+    if isinstance(wanted, str):
+        mode = find_mode(wanted, *codec)
+    else:
+        mode = modes(*codec)[spec.layers_for(wanted) - 1]
+    if red and mode.framing is Framing.RAW:
+        raise ConfigError(f"{mode.name} frames protect themselves: --red is for packets (P modes)")
+    if line is not None and (sentence := refusal(mode, line, red=red > 0)) is not None:
         raise ConfigError(sentence)
-    return profile
+    return mode
 
 
-def make_sender(
-    bundle: Bundle,
-    profile: StreamProfile,
-    callsign: str,
-    baud: int | None,
-    *,
-    security: Security | None = None,
-    epoch: int = 0,
-) -> Sender:
-    """A sender for one talk spurt, with fresh tag and nonce.
+def choose_red(wanted: str, url: str, line: Line | None, mode: Mode) -> int:
+    """How far back packets repeat base classes: as asked for, else 1 where packets get lost.
+
+    Datagrams do; a serial line loses none, and a raw frame has its own protection.
+    """
+    if wanted != "auto":
+        return int(wanted)
+    is_lossy = mode.framing is Framing.PACKET and is_datagram(url)
+    return int(is_lossy and (line is None or refusal(mode, line, red=True) is None))
+
+
+def make_sender(bundle: Bundle, talk: Talk) -> Sender:
+    """A sender for one transmission.
 
     Raises:
-        ConfigError: what is secured needs a callsign.
-        LocalLinkError: the callsign or the epoch is not valid.
+        ConfigError: what is secured needs a callsign and packets, a duty cycle needs a line.
+        LocalLinkError: a callsign, the duty cycle or the epoch is not valid.
     """
-    if security is not None and not callsign:
+    if talk.security is not None and not talk.callsign:
         raise ConfigError("--security needs --callsign: each station has a key of its own by it")
+    if talk.security is not None and talk.mode.framing is Framing.RAW:
+        raise ConfigError(f"{talk.mode.name} frames cannot be secured: give a P mode")
+    if talk.duty_cycle < 1 and talk.line is None:
+        raise ConfigError("--duty-cycle needs --baud: airtime is counted at the rate of the line")
+    make_spurt = partial(_open_spurt, bundle, talk)
+    steps = [mode.profile for mode in steps_below(talk.mode)]
+    duty = DutyCycle(talk.duty_cycle)
+    encoder = StreamEncoder(bundle)
+    return Sender(encoder, make_spurt, steps, talk.line, duty=duty, is_live=talk.is_live)
+
+
+def _open_spurt(bundle: Bundle, talk: Talk, profile: StreamProfile, stats: LinkStats) -> Spurt:
+    """A talk spurt with fresh tag and nonce."""
     hello = Hello(
-        source=callsign,
+        source=talk.callsign,
+        destination=talk.destination,
         model_hash=bytes.fromhex(bundle.model_hash)[:4],
         profile=profile,
         nonce=ordered_nonce(time.time_ns() // 1_000_000, os.urandom(2)),
-        epoch=epoch,
+        epoch=talk.epoch,
     )
-    transmitter = Transmitter(hello, stream_tag=os.urandom(1)[0], security=security)
-    bucket = None if baud is None else TokenBucket.for_line(baud)
-    return Sender(StreamEncoder(bundle), transmitter, profile, bucket)
+    tag = os.urandom(1)[0]
+    if talk.mode.framing is Framing.RAW:
+        return RawTransmitter(hello, stream_tag=tag, stats=stats)
+    return Transmitter(hello, stream_tag=tag, red=talk.red, security=talk.security, stats=stats)
+
+
+def make_receiver(spec: CodecSpec, wanted: str = "auto", guard: Guard | None = None) -> EventFeed:
+    """What hears packets and raw frames of any mode of a codec, packets alone, or one R mode.
+
+    Args:
+        spec: of the codec.
+        wanted: auto, P, or a mode's name; `guard` hears packets alone.
+        guard: hears secured streams alone; None: unsecured ones alone.
+
+    Raises:
+        ConfigError: raw frames cannot be secured.
+        LocalLinkError: the codec has no mode of this name.
+    """
+    codec = (spec.layers, spec.bits_per_code, spec.frame_rate_hz)
+    if wanted == "auto":
+        raw_modes = [] if guard else modes(*codec, framing=Framing.RAW)
+        return AutoReceiver(*(mode.profile for mode in raw_modes), guard=guard)
+    mode = None if wanted.upper() == Framing.PACKET else find_mode(wanted, *codec)
+    if mode is None or mode.framing is Framing.PACKET:
+        return AutoReceiver(guard=guard)
+    if guard is not None:
+        raise ConfigError(f"{mode.name} frames cannot be secured: give --mode P")
+    return RawReceiver(mode.profile)
 
 
 def make_listener(
-    bundle: Bundle, url: str, baud: int, *, fast: bool, guard: Guard | None = None
+    bundle: Bundle,
+    url: str,
+    line: Line,
+    *,
+    fast: bool,
+    receiver: EventFeed | None = None,
+    audience: Audience | None = None,
 ) -> Listener:
-    """A listener whose playout suits the port: a line, a network, or no clock with `fast`."""
-    frame_s = bundle.spec.hop_samples / bundle.spec.sample_rate_hz
+    """A listener whose playout suits the port: a line, a network, or no clock with `fast`.
 
-    def make_playout(profile: StreamProfile) -> Playout:
+    Args:
+        bundle: of the decoder.
+        url: of the port.
+        line: its rate, if it is a line.
+        fast: play what has come, without a clock.
+        receiver: hears; None: any mode, nothing secured.
+        audience: whom this station is; None: it hears everything.
+    """
+    frame_s = bundle.spec.hop_samples / bundle.spec.sample_rate_hz
+    delays: dict[float, AdaptiveDelay] = {}
+
+    def make_playout(begin: StreamStarted) -> Playout:
+        superframe_s = begin.profile.superframe_s
+        repeated_s = begin.red_distance * superframe_s
         if fast:
             return Passage(frame_s)
         if not is_line(url):
-            return JitterBuffer(frame_s, AdaptiveDelay(profile.superframe_s))
-        airtime_s = framed_bytes(profile.packet_bytes()) * BITS_PER_BYTE / baud
-        return JitterBuffer(frame_s, serial_delay(profile.superframe_s, airtime_s))
+            # What was learned about a network holds for the next talk spurt, too.
+            delay = delays.setdefault(superframe_s, AdaptiveDelay(superframe_s))
+            delay.least_s = repeated_s
+            return JitterBuffer(frame_s, delay)
+        mode = Mode(framing=begin.framing, profile=begin.profile)
+        airtime_s = line.airtime_s(mode.superframe_bytes(red=begin.red_distance > 0))
+        return JitterBuffer(frame_s, serial_delay(superframe_s, airtime_s, repeated_s))
 
-    return Listener(StreamDecoder(bundle), bytes.fromhex(bundle.model_hash), make_playout, guard)
+    receiver = receiver or make_receiver(bundle.spec)
+    model_hash = bytes.fromhex(bundle.model_hash)
+    return Listener(StreamDecoder(bundle), model_hash, make_playout, receiver, audience)
 
 
 @contextmanager

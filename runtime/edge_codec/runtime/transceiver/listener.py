@@ -1,7 +1,7 @@
 """The receiving half: bytes in, samples out when they are due.
 
 Joins the link's receiver with a playout buffer and the decoder; no I/O, no clock. Follows one
-stream at a time, and mutes one that this board's model cannot decode.
+stream at a time, and mutes one that this board's model cannot decode, or that is for others.
 Shapes: F code frames, K layers of the stream, T samples.
 """
 
@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_codec.firmware_bridge import (
+    BROADCAST,
     Event,
+    EventFeed,
     FramesReceived,
-    Guard,
     Hello,
     HelloReceived,
     LinkStats,
-    Receiver,
     StreamEnded,
     StreamProfile,
     StreamStarted,
@@ -56,9 +56,27 @@ class Playout(Protocol):
         """No more frames will come."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Audience:
+    """Who listens here."""
+
+    callsign: str = ""
+    """Of this station."""
+    groups: tuple[str, ...] = ()
+    """Groups it is in, each with its `#`."""
+
+    def includes(self, destination: str) -> bool:
+        """Whether what is sent to this destination is meant for this station.
+
+        >>> Audience(groups=("#NET1",)).includes("#NET2")
+        False
+        """
+        return destination in (BROADCAST, self.callsign, *self.groups)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamMuted:
-    """A stream that this board cannot decode; nothing of it is played."""
+    """A stream that this board cannot decode, or that is for others; nothing of it is played."""
 
     stream_tag: int
     message: str
@@ -84,8 +102,9 @@ class Listener:
         self,
         decoder: StreamDecoder,
         model_hash: bytes,
-        make_playout: Callable[[StreamProfile], Playout],
-        guard: Guard | None = None,
+        make_playout: Callable[[StreamStarted], Playout],
+        receiver: EventFeed,
+        audience: Audience | None = None,
     ) -> None:
         """Hear nothing yet.
 
@@ -93,12 +112,15 @@ class Listener:
             decoder: of the model that `model_hash` names.
             model_hash: of the decoder's bundle, 4 bytes or more.
             make_playout: the buffer for a new stream.
-            guard: hears secured streams alone; None: unsecured ones alone.
+            receiver: fresh.
+            audience: plays only what is for this station, so nothing of a stream before its first
+                HELLO; None: everything.
         """
         self._decoder = decoder
         self._model_hash = model_hash
         self._make_playout = make_playout
-        self._receiver = Receiver(guard=guard)
+        self._receiver = receiver
+        self._audience = audience
         self._streams: dict[int, _Stream] = {}
         self._current: _Stream | None = None
         self._leftover_T: FloatArray = np.zeros(0, np.float32)
@@ -182,7 +204,7 @@ class Listener:
         return events
 
     def _start(self, event: StreamStarted) -> list[StreamMuted]:
-        stream = _Stream(event.profile, self._make_playout(event.profile))
+        stream = _Stream(event.profile, self._make_playout(event))
         self._streams[event.stream_tag] = stream
         return self._mute(event.stream_tag, _describe_misfit(event.profile, self._decoder.spec))
 
@@ -193,6 +215,9 @@ class Listener:
             return []
         stream.hello = event.hello
         message = describe_model_mismatch(event.hello.model_hash, self._model_hash)
+        destination = event.hello.destination
+        if self._audience and not self._audience.includes(destination):
+            message = f"stream is for {destination}"
         return [event, *self._mute(event.stream_tag, message)]
 
     def _mute(self, stream_tag: int, message: str | None) -> list[StreamMuted]:
@@ -207,6 +232,8 @@ class Listener:
     def _hold(self, event: FramesReceived, now_s: float) -> None:
         stream = self._streams.get(event.stream_tag)
         if stream is None or stream.is_muted or not event.valid_layers_F.any():
+            return
+        if self._audience and stream.hello is None:
             return
         if self._current is None or self._current.has_ended:
             self._change_to(stream)

@@ -10,6 +10,7 @@ from edge_codec.firmware_bridge import (
     EndReason,
     Event,
     HelloReceived,
+    Mode,
     PacketDamaged,
     StreamEnded,
     StreamStarted,
@@ -159,18 +160,20 @@ class Reception:
 
     def _tell(self, notice: Notice) -> None:
         match notice:
-            case StreamStarted(stream_tag=tag, profile=profile):
+            case StreamStarted(stream_tag=tag, profile=profile, framing=framing):
+                mode = Mode(framing=framing, profile=profile).name
                 self._report.event(
                     "stream_started",
-                    f"stream {tag:02x}, {profile.codec_bitrate_bps:.0f} bit/s",
+                    f"stream {tag:02x}, {mode}",
                     stream_tag=tag,
+                    mode=mode,
                     bitrate_bps=profile.codec_bitrate_bps,
                 )
             case HelloReceived(stream_tag=tag, hello=hello):
                 self._report.event(
                     "hello",
-                    f"stream {tag:02x} is {hello.source or 'without a callsign'},"
-                    f" model {hello.model_hash.hex()}",
+                    f"stream {tag:02x} is {hello.source or 'without a callsign'}"
+                    f" to {hello.destination or 'nobody'}, model {hello.model_hash.hex()}",
                     stream_tag=tag,
                     source=hello.source,
                     destination=hello.destination,

@@ -1,53 +1,75 @@
 """The sending half: samples in, packets out as fast as the line takes them.
 
-Joins the encoder with the link's transmitter; no I/O, no clock.
+Joins the encoder with the link's talk spurts; no I/O, no clock. Code frames wait here, not packets:
+how many layers are sent, and whether at all, is decided when the line is free.
 Shapes: T samples, F code frames, K codebooks.
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.firmware_bridge import StreamProfile, TokenBucket, Transmitter
+from edge_codec.firmware_bridge import DutyCycle, Line, LinkStats, Spurt, StreamProfile, TokenBucket
+from edge_codec.firmware_bridge.lateness import (
+    CUT_AFTER,
+    DROP_AFTER,
+    StepControl,
+    layers_in_time,
+)
 from edge_codec.runtime.codec import IntArray, StreamEncoder
 
 FloatArray = npt.NDArray[np.float32]
-
-CUT_AFTER_SUPERFRAMES = 1
-"""A packet that has waited longer loses its enhancement layers."""
-DROP_AFTER_SUPERFRAMES = 2
-"""A packet that has waited longer is not sent: it would only delay the next ones."""
+SpurtMaker = Callable[[StreamProfile, LinkStats], Spurt]
 
 
 class Sender:
-    """One talk spurt from samples to paced packets."""
+    """One transmission from samples to paced packets; a talk spurt, or several if it steps."""
 
     def __init__(
         self,
         encoder: StreamEncoder,
-        transmitter: Transmitter,
-        profile: StreamProfile,
-        bucket: TokenBucket | None = None,
+        make_spurt: SpurtMaker,
+        steps: Sequence[StreamProfile],
+        line: Line | None = None,
+        *,
+        duty: DutyCycle | None = None,
+        is_live: bool = True,
     ) -> None:
         """Nothing is queued yet.
 
         Args:
-            encoder: of the model that the transmitter's HELLO names.
-            transmitter: fresh.
-            profile: of the stream, the one in the HELLO.
-            bucket: paces the packets; None sends at once, for ports without a baud rate.
+            encoder: of the model that the HELLOs name.
+            make_spurt: opens a talk spurt with a profile and counters to go on with.
+            steps: profile to begin with, and lower ones to step down to.
+            line: paces the packets; None sends at once, for ports without a baud rate.
+            duty: counts airtime, and keeps to a share of it; needs a line.
+            is_live: what is late loses its worth; else everything is sent, at last.
         """
         # A graph's first call takes many times longer than the next ones.
         encoder.push(np.zeros(encoder.spec.hop_samples, np.float32))
         encoder.reset()
+        self.stats = LinkStats()
+        """Counters of the link."""
+        self.duty = duty or DutyCycle()
+        """Airtime so far."""
+        self.is_silenced = False
+        """The duty cycle is used up at present."""
         self._encoder = encoder
-        self._transmitter = transmitter
-        self._profile = profile
-        self._bucket = bucket
-        self._queue: deque[tuple[float, bytes]] = deque()
-        self.dropped_packets = 0
-        """Packets given up because the line was late."""
+        self._make_spurt = make_spurt
+        self._steps = steps
+        self._step = 0
+        self._spurt = make_spurt(steps[0], self.stats)
+        self._line = line
+        self._bucket = TokenBucket.for_line(line) if line else None
+        self._is_live = is_live
+        self._control = StepControl()
+        self._frames: deque[tuple[IntArray, float]] = deque()
+        """Code frames [K] and when they were made."""
+        self._ready: deque[bytes] = deque()
+        """Packets that are made and not yet taken: HELLO, END, at most one VOICE."""
+        self._is_ending = False
         self._samples = 0
 
     @property
@@ -56,73 +78,135 @@ class Sender:
         return self._samples / self._encoder.spec.sample_rate_hz
 
     @property
-    def voice_packets(self) -> int:
-        """Superframes made so far, later dropped ones too."""
-        return self._transmitter.stats.voice_sent
+    def profile(self) -> StreamProfile:
+        """Profile of the talk spurt at present."""
+        return self._spurt.profile
+
+    @property
+    def layers(self) -> int:
+        """Layers of the superframe that was sent last."""
+        return self._spurt.layers
+
+    @property
+    def voice_bytes(self) -> int:
+        """Most bytes that the next superframe takes."""
+        return self._spurt.voice_bytes
 
     @property
     def is_idle(self) -> bool:
         """Every packet has been taken."""
-        return not self._queue
+        return not self._ready and not self._is_ending and not self._has_superframe
 
     def open(self, now_s: float) -> None:
         """Announce the stream, so that its HELLO is through before the first voice."""
         nothing_FK = np.empty((0, self._encoder.spec.layers), np.int64)
-        self._enqueue(self._transmitter.send_frames(nothing_FK, now_s=now_s), now_s)
+        self._ready += self._spurt.send_frames(nothing_FK, now_s=now_s)
 
     def push(self, samples_T: FloatArray, now_s: float) -> None:
         """Encode [T] samples at the codec's rate and queue what became complete."""
         self._samples += len(samples_T)
-        self._send(self._encoder.push(samples_T), now_s)
+        self._enqueue(self._encoder.push(samples_T), now_s)
 
     def finish(self, now_s: float) -> None:
         """Queue the rest, filled up with silence, and END."""
         spec = self._encoder.spec
         # The decoder lags: only with this much silence does the last sample come out.
-        self._send(self._encoder.push(np.zeros(spec.delay_samples, np.float32)), now_s)
-        self._send(self._encoder.flush(), now_s)
-        missing_samples = self._transmitter.missing_frames * spec.hop_samples
-        self._send(self._encoder.push(np.zeros(missing_samples, np.float32)), now_s)
-        self._enqueue(self._transmitter.finish(now_s=now_s), now_s)
+        self._enqueue(self._encoder.push(np.zeros(spec.delay_samples, np.float32)), now_s)
+        self._enqueue(self._encoder.flush(), now_s)
+        missing_frames = -len(self._frames) % self.profile.frames_per_superframe
+        silence_T = np.zeros(missing_frames * spec.hop_samples, np.float32)
+        self._enqueue(self._encoder.push(silence_T), now_s)
+        self._is_ending = True
 
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until the next packet may be written; None when none is queued."""
-        if not self._queue:
+        if self.is_idle:
             return None
-        return self._bucket.delay_s(len(self._queue[0][1]), now_s=now_s) if self._bucket else 0.0
+        self._choose_layers(now_s)
+        if self._bucket is None:
+            return 0.0
+        n_bytes = len(self._ready[0]) if self._ready else self._spurt.voice_bytes
+        return self._bucket.delay_s(n_bytes, now_s=now_s)
 
     def take_packet(self, now_s: float) -> bytes | None:
-        """Return the next packet if the line can take it now.
-
-        A late packet is cut to its base layers, a very late one dropped.
-        """
-        self._drop_late(now_s)
+        """Return the next packet if the line can take it now."""
+        self._give_up_late(now_s)
         if self.wait_s(now_s) != 0.0:
             return None
-        queued_s, packet = self._queue.popleft()
-        if now_s - queued_s > CUT_AFTER_SUPERFRAMES * self._profile.superframe_s:
-            packet = self._transmitter.cut(packet, self._profile.base_layers)
-        if self._bucket:
+        if not self._ready:
+            self._make_packets(now_s)
+        if not self._ready:
+            return None
+        packet = self._ready.popleft()
+        if self._bucket and self._line:
             self._bucket.consume(len(packet), now_s=now_s)
+            self.duty.use(self._line.airtime_s(len(packet)), now_s=now_s)
         return packet
 
     def queue_s(self, now_s: float) -> float:
-        """Age of the oldest packet that waits."""
-        return now_s - self._queue[0][0] if self._queue else 0.0
+        """Age of the oldest superframe that waits."""
+        return self._age(now_s) * self.profile.superframe_s
 
-    def _send(self, codes_FK: IntArray, now_s: float) -> None:
-        for codes_K in codes_FK:
-            packets = self._transmitter.send_frames(codes_K[None], now_s=now_s)
+    @property
+    def _has_superframe(self) -> bool:
+        return len(self._frames) >= self.profile.frames_per_superframe
+
+    def _age(self, now_s: float) -> float:
+        """How long the next superframe has waited, in superframes."""
+        if not (self._is_live and self._has_superframe):
+            return 0.0
+        made_s = self._frames[self.profile.frames_per_superframe - 1][1]
+        return (now_s - made_s) / self.profile.superframe_s
+
+    def _enqueue(self, codes_FK: IntArray, now_s: float) -> None:
+        self._frames.extend((codes_K, now_s) for codes_K in codes_FK)
+
+    def _choose_layers(self, now_s: float) -> None:
+        spurt = self._spurt
+        least, most = spurt.least_layers, spurt.profile.layers
+        spurt.layers = layers_in_time(self._age(now_s), least, most)
+
+    def _make_packets(self, now_s: float) -> None:
+        """The next superframe, with HELLO when it is due; END when there is none."""
+        if not self._has_superframe:
+            self._ready += self._spurt.finish(now_s=now_s)
+            self._is_ending = False
+        elif self._may_send(now_s):
+            self._control.note(
+                was_dropped=False, was_late=self._age(now_s) > CUT_AFTER, now_s=now_s
+            )
+            packets = self._spurt.send_frames(self._next_superframe(), now_s=now_s)
             # A HELLO comes with the voice it is due before. Somebody waits for the voice, though:
             # on a slow line a HELLO in front would take 0.3 s.
-            self._enqueue(packets[::-1], now_s)
+            self._ready += packets[::-1]
+            if self._step > 0 and self._control.should_step_up(now_s):
+                self.stats.steps_up += 1
+                self._change_step(self._step - 1, now_s)
+        else:
+            self._spurt.skip_superframe(self._next_superframe())
 
-    def _enqueue(self, packets: list[bytes], now_s: float) -> None:
-        self._queue.extend((now_s, packet) for packet in packets)
+    def _may_send(self, now_s: float) -> bool:
+        """Whether the duty cycle has room for a superframe."""
+        airtime_s = self._line.airtime_s(self._spurt.voice_bytes) if self._line else 0.0
+        self.is_silenced = not self.duty.allows(airtime_s, now_s=now_s)
+        return not self.is_silenced
 
-    def _drop_late(self, now_s: float) -> None:
-        # The last packet stays: it may be END.
-        limit_s = DROP_AFTER_SUPERFRAMES * self._profile.superframe_s
-        while len(self._queue) > 1 and now_s - self._queue[0][0] > limit_s:
-            self._queue.popleft()
-            self.dropped_packets += 1
+    def _next_superframe(self) -> IntArray:
+        size = self.profile.frames_per_superframe
+        return np.stack([self._frames.popleft()[0] for _ in range(size)])
+
+    def _give_up_late(self, now_s: float) -> None:
+        while self._age(now_s) > DROP_AFTER:
+            self._spurt.skip_superframe(self._next_superframe())
+            self._control.note(was_dropped=True, was_late=True, now_s=now_s)
+            is_lowest = self._step + 1 == len(self._steps)
+            if self._control.should_step_down(now_s) and not is_lowest:
+                self.stats.steps_down += 1
+                self._change_step(self._step + 1, now_s)
+
+    def _change_step(self, step: int, now_s: float) -> None:
+        """End the talk spurt and open one in another mode."""
+        self._ready += self._spurt.finish(now_s=now_s)
+        self._step = step
+        self._spurt = self._make_spurt(self._steps[step], self.stats)
+        self.open(now_s)

@@ -4,6 +4,7 @@ One loop, no threads; the clock and the wish to stop are passed in.
 """
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 
@@ -46,6 +47,7 @@ class Transmission:
         self._failure: AudioError | None = None
         self._sent_bytes = 0
         self._unsent_bytes = 0
+        self._was_silenced = False
 
     def run(self, clock: Clock, stop: StopSignal) -> None:
         """Send until the source ends or a stop is asked for, then END.
@@ -67,15 +69,15 @@ class Transmission:
     def summarize(self) -> None:
         """Report what was sent."""
         audio_s = self._sender.sent_s
-        dropped = self._sender.dropped_packets
+        stats, airtime_s = self._sender.stats, self._sender.duty.total_s
         self._report.event(
             "sent",
-            f"sent {audio_s:.1f} s in {self._sent_bytes} bytes, {dropped} packets dropped",
+            f"sent {audio_s:.1f} s in {self._sent_bytes} bytes; of {stats.voice_sent} packets"
+            f" {stats.voice_cut} cut, {stats.voice_dropped} more dropped",
             audio_s=audio_s,
-            sent_bytes=self._sent_bytes,
-            packets=self._sender.voice_packets,
-            dropped_packets=dropped,
+            airtime_s=round(airtime_s, 3),
             peak_rss_bytes=peak_rss_bytes(),
+            **asdict(stats),
         )
 
     @property
@@ -121,7 +123,7 @@ class Transmission:
             )
 
     def _write_packets(self, now_s: float) -> None:
-        while data := self._unwritten or self._sender.take_packet(now_s):
+        while data := self._unwritten or self._take_packet(now_s):
             taken = self._port.write(data)
             self._unwritten = data[taken:]
             self._sent_bytes += taken
@@ -129,6 +131,31 @@ class Transmission:
                 self._check_stuck(now_s, is_moving=taken > 0)
                 return
             self._stuck_from_s = None
+
+    def _take_packet(self, now_s: float) -> bytes | None:
+        """The next packet, unless the machine itself still holds one: there it would grow old."""
+        unsent_bytes = self._backlog_bytes()
+        if unsent_bytes > self._sender.voice_bytes:
+            self._check_stuck(now_s, is_moving=unsent_bytes < self._unsent_bytes)
+            self._unsent_bytes = unsent_bytes
+            return None
+        self._note_silence(now_s)
+        return self._sender.take_packet(now_s)
+
+    def _backlog_bytes(self) -> int:
+        """What the machine holds; nothing while the line is away, as what is written is lost."""
+        try:
+            return self._port.unsent_bytes()
+        except PortError:
+            return 0
+
+    def _note_silence(self, now_s: float) -> None:
+        """Tell when the duty cycle is used up, and when there is room again."""
+        if self._sender.is_silenced == self._was_silenced:
+            return
+        self._was_silenced = self._sender.is_silenced
+        message = "used up: silent until there is room" if self._was_silenced else "has room again"
+        self._report.event("duty_cycle", f"the duty cycle {message}", used_up=self._was_silenced)
 
     def _check_stuck(self, now_s: float, *, is_moving: bool) -> None:
         if is_moving or self._stuck_from_s is None:
@@ -147,14 +174,22 @@ class Transmission:
 
     def _show(self, now_s: float) -> None:
         if self._report.is_due():
-            queue_s, dropped = self._sender.queue_s(now_s), self._sender.dropped_packets
+            queue_s, stats = self._sender.queue_s(now_s), self._sender.stats
+            layers = self._sender.layers
             line_bps = 8 * self._sent_bytes / max(now_s - self._start_s, 1.0)
             level, self._level = self._level, LevelMeter()
             self._report.meter(
                 level.dbfs,
-                f"{line_bps:.0f} bit/s  queue {queue_s * 1000:.0f} ms  dropped {dropped}",
+                f"{line_bps:.0f} bit/s  queue {queue_s * 1000:.0f} ms  layers {layers}"
+                f"  dropped {stats.voice_dropped}",
                 sent_bytes=self._sent_bytes,
                 line_bps=round(line_bps),
                 queue_s=round(queue_s, 3),
-                dropped_packets=dropped,
+                layers=layers,
+                airtime_s=round(self._sender.duty.total_s, 3),
+                voice_sent=stats.voice_sent,
+                voice_cut=stats.voice_cut,
+                voice_dropped=stats.voice_dropped,
+                steps_down=stats.steps_down,
+                steps_up=stats.steps_up,
             )

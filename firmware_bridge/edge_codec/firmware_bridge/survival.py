@@ -1,0 +1,36 @@
+"""What rate of random bit errors a mode survives. Knows sizes and measurements, no bits.
+
+Of packets it follows from their length. Of raw frames it was measured, over 400 superframes with
+lists of eight; see docs/adr/0010.
+"""
+
+from edge_codec.firmware_bridge.profile import Framing, StreamProfile, framed_bytes
+from edge_codec.firmware_bridge.raw_format import RawFormat
+
+BASE_ERASED = 0.01
+"""Share of base layers that may be lost."""
+LAYERS_ERASED = 0.05
+"""Share of superframes that may lack layers."""
+RAW_BASE_BER = 5e-2
+"""Base blocks are one code for all modes: this much they take, whatever their length."""
+_UPPER_BER = 2.2e-2
+"""What an upper block of `_UPPER_BITS` takes; a longer one takes a little less."""
+_UPPER_BITS = 142
+_UPPER_SLOPE = 0.17
+
+
+def survived_ber(framing: Framing, profile: StreamProfile, *, base_only: bool) -> float:
+    """Highest rate at which no more is lost than `BASE_ERASED`, or `LAYERS_ERASED`.
+
+    Args:
+        framing: packets, or raw frames.
+        profile: of the stream.
+        base_only: the base layers are all that matters.
+    """
+    if framing is Framing.PACKET:
+        lost = BASE_ERASED if base_only else LAYERS_ERASED
+        return lost / (8 * framed_bytes(profile.packet_bytes()))
+    upper_bits = RawFormat(profile).upper_bits
+    if base_only or not upper_bits:
+        return RAW_BASE_BER
+    return float(_UPPER_BER * (_UPPER_BITS / upper_bits) ** _UPPER_SLOPE)
