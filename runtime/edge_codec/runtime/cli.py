@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, requires, version
 
+from edge_codec.runtime.configuration import ConfigurableParser
 from edge_codec.runtime.errors import EdgeCodecError, MissingExtraError
 
 DISTRIBUTION = "edge-codec"
@@ -62,7 +63,7 @@ def _find_commands(words: list[str]) -> list[EntryPoint]:
 
 
 def _make_parser(words: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ConfigurableParser(
         prog=DISTRIBUTION,
         description="Speech at 0.5 to 6 kbit/s: in files, and live over radio links.",
         epilog=_EPILOG,

@@ -3,12 +3,14 @@
 import argparse
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
 from edge_codec.firmware_bridge import Line
 from edge_codec.runtime.bundle import load_bundle
 from edge_codec.runtime.commands import demo, keygen, link_budget, modes, rx, sdp, tx
+from edge_codec.runtime.configuration import ConfigurableParser
 from edge_codec.runtime.ports import is_line
 from edge_codec.runtime.transceiver.assembly import choose_mode
 from support.repository import REPOSITORY
@@ -50,3 +52,14 @@ def test_highest_bitrates_of_the_page_are_those_that_fit() -> None:
 def test_ports_of_the_page_are_what_it_says() -> None:
     assert is_line("/dev/ttyUSB0")
     assert not is_line("packets.bin")
+
+
+def test_configuration_of_the_page_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "radio.toml"
+    path.write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0])
+    parser = ConfigurableParser(prog="edge-codec")
+    subparsers = parser.add_subparsers(required=True)
+    for module in (rx, tx):
+        module.register(subparsers)
+    assert parser.parse_args(["tx", "--config", str(path)]).callsign == "AB1CD"
+    assert parser.parse_args(["rx", "--config", str(path)]).baud == 9600

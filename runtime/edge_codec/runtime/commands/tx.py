@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge_codec.runtime.commands.security_options import add_security_options
 from edge_codec.runtime.commands.talk_options import add_talk_options, read_talk
+from edge_codec.runtime.configuration import add_config_option
 
 if TYPE_CHECKING:
     from edge_codec.runtime.bundle import Bundle
@@ -53,6 +54,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def add_port_options(parser: argparse.ArgumentParser) -> None:
     """Add what `tx` and `rx` have in common."""
+    add_config_option(parser)
     parser.add_argument(
         "--port",
         required=True,
