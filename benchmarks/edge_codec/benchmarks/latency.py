@@ -1,81 +1,194 @@
-"""How long one code frame takes to encode and to decode, call by call, and what RAM that needs.
+"""How long codecs take, call by call, in short turns so that one disturbance meets all.
 
-Measured as a board runs it: one frame a call, through the runtime. Excluded: audio devices, the
-link, and reading the clips.
+Measured as a board runs it, through the runtime. Excluded: audio devices, ports, reading files.
+The clock time of a call includes what else ran on the machine; its processor time does not.
 """
 
+import gc
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import soxr
 
+from edge_codec.benchmarks.coders import Coder, ModelCoder, with_backend
+from edge_codec.benchmarks.coders.coder import FloatArray
+from edge_codec.benchmarks.energy import EnergyMeter
+from edge_codec.benchmarks.graph_stages import graph_times_us
+from edge_codec.benchmarks.link_loop import LinkLoop
+from edge_codec.benchmarks.record import LatencyRun
 from edge_codec.benchmarks.speech import packaged_speech
+from edge_codec.benchmarks.stats import StageTimes, sum_up
 from edge_codec.runtime.bundle import Bundle
-from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
+from edge_codec.runtime.errors import MissingExtraError
 
-WARM_UP_FRAMES = 50
-"""First calls allocate and fill caches; they are not counted."""
-PERCENTILES = {"median": 50, "p95": 95, "p99": 99, "max": 100}
+WARM_UP_S = 1.0
+"""Audio of the first calls, which allocate and fill caches: they are not counted."""
+BLOCK_S = 0.24
+"""Codecs take turns after so much audio: short beside what disturbs a machine, long enough to have
+the caches to themselves, as on a board."""
+CALL_FRAMES = (1, 4, 12)
+"""Call lengths of the sweep: 20, 80 and 240 ms, the last a superframe of most modes."""
+STAGES = ("resample in", "encode", "link send", "link receive", "decode", "resample out")
+DEVICE_HZ = 48_000
+"""What sound cards run at: the resample stages go between this and the codec's rate."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FrameTimes:
-    """Raw times of every counted frame."""
+@dataclass(slots=True)
+class _Stage:
+    wall_ns: list[int] = field(default_factory=list)
+    cpu_ns: list[int] = field(default_factory=list)
 
-    encode_ns: NDArray[np.int64]
-    """One per frame, nanoseconds."""
-    decode_ns: NDArray[np.int64]
-    """One per frame, nanoseconds."""
-    frame_s: float
-    """Audio in a frame, seconds: the deadline of both together in full duplex."""
+    def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        result = call(*arguments)
+        self.cpu_ns.append(time.process_time_ns() - cpu_ns)
+        self.wall_ns.append(time.perf_counter_ns() - wall_ns)
+        return result
 
-    def summary(self) -> dict[str, Any]:
-        """Per stage: percentiles in milliseconds and the real-time factor (below 1 is live)."""
-        both_ns = self.encode_ns + self.decode_ns
-        stages = {"encode": self.encode_ns, "decode": self.decode_ns, "both": both_ns}
+
+class _Lane:
+    """One codec with its own piece of speech and its own times."""
+
+    def __init__(self, coder: Coder, calls: int, *, has_device: bool) -> None:
+        self.coder = coder
+        samples = calls * coder.frame_samples
+        self.calls = calls
+        self.warm_up_calls = max(1, round(WARM_UP_S * coder.rate_hz / coder.frame_samples))
+        speech_T = packaged_speech(
+            coder.rate_hz, samples + self.warm_up_calls * coder.frame_samples
+        )
+        self._frames = iter(speech_T.reshape(-1, coder.frame_samples))
+        self._device = _SoundCard(coder.rate_hz) if has_device else None
+        self._link = LinkLoop(coder) if has_device and isinstance(coder, ModelCoder) else None
+        self._stages = {name: _Stage() for name in STAGES}
+
+    def step_block(self) -> bool:
+        """The calls of the next `BLOCK_S`; False when there are none."""
+        count = max(1, round(BLOCK_S / self.audio_s))
+        return sum(self._step(frame_T) for frame_T in islice(self._frames, count)) > 0
+
+    def _step(self, frame_T: FloatArray) -> bool:
+        stages, device = self._stages, self._device
+        if device is not None:
+            card_T = device.play_back(frame_T)
+            stages["resample in"].run(device.take, card_T)
+        packet = stages["encode"].run(self.coder.encode, frame_T)
+        if self._link is not None:
+            sent = stages["link send"].run(self._link.send, packet.content)
+            stages["link receive"].run(self._link.receive, sent)
+        heard_T = stages["decode"].run(self.coder.decode, packet)
+        if device is not None:
+            stages["resample out"].run(device.give, heard_T)
+        return True
+
+    def times(self) -> dict[str, StageTimes]:
+        """The counted calls, summed up."""
+        audio_s, first = self.audio_s, self.warm_up_calls
         return {
-            "frames": len(both_ns),
-            "missed_deadlines": int((both_ns > self.frame_s * 1e9).sum()),
-            "stages": {name: _describe(times, self.frame_s) for name, times in stages.items()},
+            name: sum_up(stage.wall_ns[first:], stage.cpu_ns[first:], audio_s)
+            for name, stage in self._stages.items()
+            if stage.wall_ns
         }
 
-    def warnings(self) -> list[str]:
-        """What makes these times doubtful."""
-        both_ns = self.encode_ns + self.decode_ns
-        if both_ns.max() > 10 * np.median(both_ns):
-            return ["the slowest frame took over ten times the median: something else was running"]
-        return []
+    @property
+    def audio_s(self) -> float:
+        return self.coder.frame_samples / self.coder.rate_hz
 
 
-def measure_latency(
-    bundle: Bundle, *, seconds: float, threads: int = 1, precision: str = "auto"
-) -> FrameTimes:
-    """Encode and decode `seconds` of packaged speech, one frame a call.
+class _SoundCard:
+    """What lies between a sound card at 48 kHz and the codec."""
 
-    Raises:
-        BundleError: the bundle has no such graph.
-    """
-    spec = bundle.spec
-    encoder = StreamEncoder(bundle, threads=threads, precision=precision)
-    decoder = StreamDecoder(bundle, threads=threads, precision=precision)
-    frames = WARM_UP_FRAMES + max(1, round(seconds * spec.frame_rate_hz))
-    audio_T = packaged_speech(spec.sample_rate_hz, frames * spec.hop_samples)
-    stamps = np.empty((frames, 3), np.int64)
-    for index, frame_T in enumerate(audio_T.reshape(frames, spec.hop_samples)):
-        stamps[index, 0] = time.perf_counter_ns()
-        codes_FK = encoder.push(frame_T)
-        stamps[index, 1] = time.perf_counter_ns()
-        decoder.push(codes_FK)
-        stamps[index, 2] = time.perf_counter_ns()
-    steps = np.diff(stamps[WARM_UP_FRAMES:], axis=1)
-    return FrameTimes(encode_ns=steps[:, 0], decode_ns=steps[:, 1], frame_s=1 / spec.frame_rate_hz)
+    def __init__(self, rate_hz: int) -> None:
+        self._up = soxr.ResampleStream(rate_hz, DEVICE_HZ, 1, dtype="float32")
+        self._in = soxr.ResampleStream(DEVICE_HZ, rate_hz, 1, dtype="float32")
+        self._out = soxr.ResampleStream(rate_hz, DEVICE_HZ, 1, dtype="float32")
+        self.play_back = self._up.resample_chunk
+        self.take = self._in.resample_chunk
+        self.give = self._out.resample_chunk
 
 
-def _describe(times_ns: NDArray[np.int64], frame_s: float) -> dict[str, float]:
-    percentiles_ms = {
-        f"{name}_ms": float(np.percentile(times_ns, share)) / 1e6
-        for name, share in PERCENTILES.items()
-    }
-    return percentiles_ms | {"real_time_factor": float(times_ns.mean()) / (frame_s * 1e9)}
+def measure_coders(
+    coders: Sequence[Coder], *, seconds: float, threads: int = 1, has_device: bool = False
+) -> list[LatencyRun]:
+    """Time every codec on `seconds` of speech, in turn, call by call."""
+    lanes = [
+        _Lane(
+            coder,
+            max(1, round(seconds * coder.rate_hz / coder.frame_samples)),
+            has_device=has_device,
+        )
+        for coder in coders
+    ]
+    meter = EnergyMeter() if len(lanes) == 1 else None
+    gc.collect()
+    gc.disable()
+    try:
+        while sum(lane.step_block() for lane in lanes):
+            pass
+    finally:
+        gc.enable()
+    joules = None if meter is None else meter.joules()
+    return [_run_of(lane, threads, joules) for lane in lanes]
+
+
+def sweep(
+    bundle: Bundle,
+    *,
+    seconds: float,
+    backends: Sequence[str],
+    precisions: Sequence[str],
+    call_frames: Sequence[int] = CALL_FRAMES,
+    threads: Sequence[int] = (1,),
+) -> tuple[list[LatencyRun], dict[str, str]]:
+    """Time a model in every configuration, and say why one could not be measured."""
+    runs: list[LatencyRun] = []
+    skipped: dict[str, str] = {}
+    for count in threads:
+        coders: list[Coder] = []
+        for backend in backends:
+            narrowed = with_backend(bundle, backend)
+            for precision in sorted(set(precisions) & set(narrowed.precisions())):
+                try:
+                    coders += [_open(narrowed, precision, n, count) for n in call_frames]
+                except MissingExtraError as error:
+                    skipped[f"{bundle.name} {backend} {precision}"] = str(error)
+        runs += measure_coders(coders, seconds=seconds, threads=count) if coders else []
+    return runs, skipped
+
+
+def measure_model(bundle: Bundle, *, seconds: float, precision: str) -> LatencyRun:
+    """Time a model alone, one frame a call, with resampling, energy and what its graphs do."""
+    coder = _open(bundle, precision, 1, 1)
+    (run,) = measure_coders([coder], seconds=seconds, has_device=True)
+    return replace(run, graph_us=graph_times_us(bundle, run.precision))
+
+
+def call_cpu_us(run: LatencyRun) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """[N] processor time of encoding and decoding in each counted call."""
+    return np.add(run.stages["encode"].cpu_us, run.stages["decode"].cpu_us).astype(np.float64)
+
+
+def _open(bundle: Bundle, precision: str, call_frames: int, threads: int) -> ModelCoder:
+    layers = bundle.spec.layers
+    return ModelCoder(bundle, layers, precision=precision, call_frames=call_frames, threads=threads)
+
+
+def _run_of(lane: _Lane, threads: int, joules: float | None) -> LatencyRun:
+    coder = lane.coder
+    audio_s = lane.audio_s * (lane.calls + lane.warm_up_calls)
+    return LatencyRun(
+        codec=coder.name,
+        backend=coder.backend,
+        precision=coder.precision,
+        threads=threads,
+        call_frames=getattr(coder, "call_frames", 1),
+        audio_s=lane.audio_s,
+        warm_up_calls=lane.warm_up_calls,
+        stages=lane.times(),
+        graph_us={},
+        joules_per_audio_s=None if joules is None else round(joules / audio_s, 4),
+    )

@@ -35,8 +35,21 @@ def read_mono(path: Path, rate_hz: int) -> NDArray[np.float32]:
         return np.concatenate([chunk_TC[:, 0] for chunk_TC in chunks])
 
 
+def read_clips(folder: Path, rate_hz: int) -> dict[str, NDArray[np.float32]]:
+    """Name -> [T] of every audio file below `folder`.
+
+    Raises:
+        AudioError: there are none, or one cannot be read.
+    """
+    return {path.stem: read_mono(path, rate_hz) for path in find_audio(folder)}
+
+
+def packaged_clips(rate_hz: int) -> dict[str, NDArray[np.float32]]:
+    """Name -> [T] of the clips that come with the package."""
+    with as_file(files("edge_codec.runtime") / "clips") as folder:
+        return read_clips(folder, rate_hz)
+
+
 def packaged_speech(rate_hz: int, samples: int) -> NDArray[np.float32]:
     """[samples] of the clips that come with the package, over and over."""
-    with as_file(files("edge_codec.runtime") / "clips") as folder:
-        clips = [read_mono(path, rate_hz) for path in find_audio(folder)]
-    return np.resize(np.concatenate(clips), samples)
+    return np.resize(np.concatenate(list(packaged_clips(rate_hz).values())), samples)

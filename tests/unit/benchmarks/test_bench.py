@@ -3,12 +3,12 @@
 import argparse
 import json
 
-import numpy as np
 import pytest
 
+from edge_codec.benchmarks import benches
 from edge_codec.benchmarks.commands import bench
-from edge_codec.benchmarks.latency import FrameTimes
-from edge_codec.benchmarks.speech import packaged_speech
+from edge_codec.benchmarks.record import Record, load_record
+from edge_codec.benchmarks.schema import from_plain
 from edge_codec.runtime.errors import BundleError, ConfigError
 from support.stub_bundle import STUB_BUNDLE
 
@@ -20,51 +20,51 @@ def run_bench(*argv):
     args.run(args)
 
 
-def test_a_table_is_printed_and_everything_recorded(tmp_path, capsys):
-    run_bench(STUB_BUNDLE, "--seconds", 1, "--record", tmp_path / "reports" / "here.json")
+def test_latency_is_printed_and_recorded(tmp_path, capsys):
+    run_bench("latency", "--model", STUB_BUNDLE, "--seconds", 1, "--report", tmp_path / "new")
     shown = capsys.readouterr().out
-    assert "| encode |" in shown
-    assert "50 frames," in shown
-    assert "codes as they should be: 100.00 %" in shown
-    record = json.loads((tmp_path / "reports" / "here.json").read_text())
-    assert record["kind"] == "bench"
-    assert len(record["encode_ns"]) == len(record["decode_ns"]) == record["frames"] == 50
-    assert record["rss_bytes"]["peak"] >= record["rss_bytes"]["running"] > 10e6
-    mean_s = sum(record["encode_ns"] + record["decode_ns"]) / 50 / 1e9
-    assert record["stages"]["both"]["real_time_factor"] == pytest.approx(mean_s / 0.02)
+    assert "| link send |" in shown
+    assert "Codes as they should be: fp32 100.0 %" in shown
+    (path,) = (tmp_path / "new").glob("*.json")
+    record = load_record(path)
+    detailed = record.latency[0]
+    assert list(detailed.stages) == [
+        "resample in", "encode", "link send", "link receive", "decode", "resample out"
+    ]  # fmt: skip
+    encode = detailed.stages["encode"]
+    assert len(encode.wall_us) == len(encode.cpu_us) == 50
+    assert encode.median_ms <= encode.p95_ms <= encode.p99_ms <= encode.max_ms
+    assert {run.call_frames for run in record.latency} == {1, 4, 12}
+    assert path.with_suffix(".md").read_text() == shown.removesuffix("\n")
 
 
-def test_json_prints_the_record(capsys):
-    run_bench(STUB_BUNDLE, "--seconds", 0.1, "--json")
-    assert json.loads(capsys.readouterr().out)["model"] == "stub"
+def test_ram_phases_rise_to_the_peak(monkeypatch, capsys):
+    monkeypatch.setattr(benches, "WEIGHED_PEERS", ())
+    run_bench("ram", "--model", STUB_BUNDLE, "--json")
+    record = from_plain(Record, json.loads(capsys.readouterr().out), "Record")
+    run = next(run for run in record.ram if run.codec == "stub")
+    phases = [run.rss_mb[name] for name in ("interpreter", "import", "load", "peak")]
+    assert phases == sorted(phases)
+    assert phases[0] > 5
+    assert len(run.timeline_ms) == len(run.timeline_mb) > 4
 
 
-def test_times_are_summed_up():
-    times = FrameTimes(
-        encode_ns=np.array([1, 1, 1, 30]) * 1_000_000,
-        decode_ns=np.array([2, 2, 2, 2]) * 1_000_000,
-        frame_s=0.02,
-    )
-    summary = times.summary()
-    assert summary["missed_deadlines"] == 1
-    assert summary["stages"]["decode"]["real_time_factor"] == pytest.approx(0.1)
-    assert summary["stages"]["both"]["median_ms"] == 3
-    assert summary["stages"]["both"]["max_ms"] == 32
-    assert len(times.warnings()) == 1
-
-
-def test_speech_repeats_to_the_length():
-    speech_T = packaged_speech(8_000, 400_000)
-    assert speech_T.shape == (400_000,)
-    assert speech_T[200_000:].std() > 0.01
-
-
-@pytest.mark.parametrize("flags", [("--seconds", 0), ("--threads", 0)])
+@pytest.mark.parametrize("flags", [("--seconds", 0), ("--threads", 0), ("--jobs", 0)])
 def test_flags_out_of_range_are_refused(flags):
-    with pytest.raises(ConfigError, match="--seconds"):
-        run_bench(STUB_BUNDLE, *flags)
+    with pytest.raises(ConfigError, match="must be"):
+        run_bench("latency", "--model", STUB_BUNDLE, *flags)
 
 
-def test_an_unknown_model_is_refused():
+def test_an_unknown_model_or_back_end_is_refused():
     with pytest.raises(BundleError, match="nowhere"):
-        run_bench("nowhere")
+        run_bench("ram", "--model", "nowhere")
+    with pytest.raises(BundleError, match="no graphs for tflite; it has onnx"):
+        run_bench("ram", "--model", STUB_BUNDLE, "--backend", "tflite")
+
+
+def test_records_are_compared(tmp_path, capsys):
+    run_bench("latency", "--model", STUB_BUNDLE, "--seconds", 0.5, "--report", tmp_path)
+    (path,) = tmp_path.glob("*.json")
+    capsys.readouterr()
+    run_bench("compare", path, path)
+    assert "CPU real-time factor" in capsys.readouterr().out

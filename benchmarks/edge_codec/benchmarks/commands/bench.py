@@ -1,101 +1,116 @@
-"""`edge-codec bench`: what a model costs on this machine."""
+"""`edge-codec bench`: what a model costs and gives on this machine, beside other codecs."""
 
 import argparse
-import json
+import sys
 from pathlib import Path
-from typing import Any
 
 from edge_codec.runtime.errors import ConfigError
 
 _EXAMPLES = """examples:
-  edge-codec bench
-  edge-codec bench voice-s --seconds 60 --precision int8 --record zero2w.json
+  edge-codec bench latency
+  edge-codec bench ram --model voice-s
+  edge-codec bench all --clips recordings/ --lyra-models lyra/ --report out/bench
+  edge-codec bench compare zero2w.json pi5.json
 """
+_WHAT = {
+    "latency": "time of every stage, over back ends, precisions, call lengths and threads",
+    "ram": "memory after import, after loading, steady and at its peak",
+    "quality": "six measures beside other codecs at every bitrate",
+    "link": "overhead, delay, and speech after bit errors and losses, per mode",
+    "all": "all of these",
+}
+_SECONDS = {"latency": 10.0, "all": 5.0}
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "bench",
-        help="time and memory of a model on this machine",
-        description="Stream speech through a model, one frame a call, and report the time of each"
-        " stage, the memory, and whether this machine makes the codes that it should.",
+        help="time, memory, quality and link of a model on this machine",
+        description="Measure what a model costs on this machine and how good it sounds, beside"
+        " other codecs where their libraries are installed, and whether this machine makes the"
+        " codes that it should.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", nargs="?", default="voice-m", help="default: voice-m")
-    parser.add_argument("--seconds", type=float, default=20, metavar="S", help="default: 20")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: 1")
+    benches = parser.add_subparsers(
+        title="benches", metavar="BENCH", required=True, help="what to measure"
+    )
+    for name, what in _WHAT.items():
+        bench = benches.add_parser(name, help=what, description=f"Measure {what}.")
+        _add_flags(bench)
+        bench.set_defaults(run=run, what=name)
+    comparison = benches.add_parser(
+        "compare",
+        help="records side by side",
+        description="Every figure of later records by that of the first, with its confidence.",
+    )
+    comparison.add_argument("records", type=Path, nargs="+", metavar="RECORD", help="JSON files")
+    comparison.set_defaults(run=run_compare)
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="voice-m", help="default: voice-m")
+    parser.add_argument(
+        "--backend", choices=["auto", "onnx", "tflite", "lyra"], default="auto",
+        help="default: all the model has",
+    )  # fmt: skip
     parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="also write all as JSON")
-    parser.add_argument("--json", action="store_true", help="print the record instead")
-    parser.set_defaults(run=run)
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="at most; default: 1")
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help="audio per configuration (default: 10; all: 5)"
+    )
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="speech (default: packaged)")
+    parser.add_argument("--lyra-models", type=Path, metavar="DIR", help="Lyra v2's three graphs")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that score")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write record and reports here")
+    parser.add_argument("--json", action="store_true", help="print the record instead of tables")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, record and print.
+    """Measure, report and print.
 
     Raises:
         ConfigError: a flag is out of range.
-        BundleError: the model is missing or damaged.
+        BundleError: the model is missing or damaged, or has no such graphs.
         ParityError: this machine does not make the codes that it should.
     """
-    from edge_codec.benchmarks.record import write_record
+    from edge_codec.benchmarks.benches import Plan, measure
+    from edge_codec.benchmarks.report import render_markdown, write_report
+    from edge_codec.benchmarks.schema import to_json
 
-    if args.seconds <= 0 or args.threads < 1:
-        raise ConfigError("--seconds must be above 0 and --threads 1 or more")
-    record = _measure(args)
-    if args.record is not None:
-        write_record(args.record, record)
-    print(json.dumps(record) if args.json else _render(record))
-
-
-def _measure(args: argparse.Namespace) -> dict[str, Any]:
-    from edge_codec.benchmarks.latency import WARM_UP_FRAMES, measure_latency
-    from edge_codec.benchmarks.record import make_record, rss_bytes
-    from edge_codec.runtime.bundle import load_bundle
-    from edge_codec.runtime.inspection import describe_model
-    from edge_codec.runtime.meter import peak_rss_bytes
-
-    after_import = rss_bytes()
-    bundle = load_bundle(args.model)
-    precision = bundle.best_precision() if args.precision == "auto" else args.precision
-    times = measure_latency(bundle, seconds=args.seconds, threads=args.threads, precision=precision)
-    memory = {"after_import": after_import, "running": rss_bytes(), "peak": peak_rss_bytes()}
-    agreement = describe_model(args.model, check=True)["golden_codes_equal_percent"][precision]
-    facts = {
-        "model": bundle.name,
-        "model_hash": bundle.model_hash,
-        "backend": bundle.backend,
-        "precision": precision,
-        "threads": args.threads,
-        "warm_up_frames": WARM_UP_FRAMES,
-        "rss_bytes": memory,
-        "golden_codes_equal_percent": agreement,
-        "warnings": times.warnings(),
-        "encode_ns": times.encode_ns.tolist(),
-        "decode_ns": times.decode_ns.tolist(),
-    }
-    return make_record("bench", facts | times.summary())
+    seconds = _SECONDS.get(args.what, 10.0) if args.seconds is None else args.seconds
+    if seconds <= 0 or args.threads < 1 or args.jobs < 1:
+        raise ConfigError("--seconds must be above 0, --threads and --jobs 1 or more")
+    plan = Plan(
+        what=args.what,
+        model=args.model,
+        backend=args.backend,
+        precision=args.precision,
+        threads=args.threads,
+        seconds=seconds,
+        clips=args.clips,
+        lyra_models=args.lyra_models,
+        jobs=args.jobs,
+    )
+    measured = measure(plan)
+    if args.report is not None:
+        _announce(write_report(args.report, measured))
+    print(to_json(measured.record) if args.json else render_markdown(measured.record))
 
 
-def _render(record: dict[str, Any]) -> str:
-    machine, memory = record["machine"], record["rss_bytes"]
-    lines = [
-        f"{record['model']} {record['precision']}, {record['threads']} thread on {machine['cpu']}",
-        "",
-        "| ms per frame | median | p95 | p99 | max | real-time factor |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, stage in record["stages"].items():
-        times = " | ".join(f"{stage[f'{key}_ms']:.2f}" for key in ("median", "p95", "p99", "max"))
-        lines.append(f"| {name} | {times} | {stage['real_time_factor']:.3f} |")
-    megabytes = ", ".join(f"{value / 1e6:.0f} MB {name}" for name, value in memory.items())
-    lines += [
-        "",
-        f"{record['frames']} frames, {record['missed_deadlines']} missed their deadline",
-        f"memory: {megabytes.replace('_', ' ')}",
-        f"codes as they should be: {record['golden_codes_equal_percent']:.2f} %",
-        *(f"warning: {warning}" for warning in record["warnings"]),
-    ]
-    return "\n".join(lines)
+def run_compare(args: argparse.Namespace) -> None:
+    """Print records side by side.
+
+    Raises:
+        ConfigError: one of them is not a record.
+    """
+    from edge_codec.benchmarks.comparison import render_comparison
+    from edge_codec.benchmarks.record import load_record
+
+    print(render_comparison([load_record(path) for path in args.records]))
+
+
+def _announce(paths: list[Path]) -> None:
+    for path in paths:
+        print(f"bench: wrote {path}", file=sys.stderr)

@@ -1,0 +1,156 @@
+"""What each `edge-codec bench` runs, in which order, and what of it goes into the record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from edge_codec.benchmarks import latency, memory
+from edge_codec.benchmarks.coders import (
+    ModelCoder,
+    model_coders,
+    open_installed,
+    peer_makers,
+    with_backend,
+)
+from edge_codec.benchmarks.coders.coder import SCORED_HZ, FloatArray
+from edge_codec.benchmarks.quality import Clips, measure_quality
+from edge_codec.benchmarks.record import RamRun, Record
+from edge_codec.benchmarks.session import Session
+from edge_codec.benchmarks.speech import packaged_clips, read_clips
+from edge_codec.runtime.bundle import Bundle, load_bundle
+from edge_codec.runtime.errors import EdgeCodecError, MissingExtraError
+from edge_codec.runtime.manifest import BACKENDS
+
+WEIGHED_PEERS = (
+    "Codec2 3200", "Opus 6000", "AMR-WB mode 0", "Speex-WB q1", "Lyra v2 3200", "Lyra v2 6000",
+)  # fmt: skip
+"""Peers that are timed and weighed: cost hardly depends on the bitrate."""
+OUR_BITRATE_BPS = 3000
+"""Beside the peers our codec is timed at its default bitrate."""
+
+Heard = dict[str, dict[str, FloatArray]]
+"""Clip -> codec -> [T] at 16 kHz; `original` among them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What the user asked for."""
+
+    what: str
+    """latency, ram, quality, link or all."""
+    model: str = "voice-m"
+    backend: str = "auto"
+    """auto: every back end that the bundle has graphs for."""
+    precision: str = "auto"
+    """auto: every precision that the bundle has."""
+    threads: int = 1
+    """Most threads of the sweep."""
+    seconds: float = 10.0
+    """Audio per configuration."""
+    clips: Path | None = None
+    """Folder of speech; None: the clips that come with the package."""
+    lyra_models: Path | None = None
+    jobs: int = 1
+    """Processes that score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A record, and what is not for a record."""
+
+    record: Record
+    heard: Heard = field(default_factory=dict)
+    """What decoded clips sound like."""
+
+
+def measure(plan: Plan) -> Measured:
+    """Run what was asked for; what cannot be measured here is skipped and said so.
+
+    Raises:
+        BundleError: the model is missing or damaged.
+        ParityError: this machine does not make the codes that it should.
+        AudioError: no clip can be read or scored.
+    """
+    bundle = load_bundle(plan.model)
+    if plan.backend != "auto":
+        bundle = with_backend(bundle, plan.backend)
+    session = Session(bundle)
+    heard: Heard = {}
+    chosen = _BENCHES if plan.what == "all" else {plan.what: _BENCHES[plan.what]}
+    for name, bench in chosen.items():
+        try:
+            heard |= bench(plan, session) or {}
+        except MissingExtraError as error:
+            if plan.what != "all":
+                raise
+            session.skipped[name] = str(error)
+    return Measured(session.record(), heard)
+
+
+def _latency(plan: Plan, session: Session) -> None:
+    bundle, results = session.bundle, session.results["latency"]
+    precision = bundle.best_precision() if plan.precision == "auto" else plan.precision
+    results.append(latency.measure_model(bundle, seconds=plan.seconds, precision=precision))
+    swept, skipped = latency.sweep(
+        bundle,
+        seconds=plan.seconds,
+        backends=_backends(bundle),
+        precisions=_precisions(plan, bundle),
+        threads=sorted({1, plan.threads}),
+    )
+    results += swept
+    makers = peer_makers(plan.lyra_models)
+    peers, missing = open_installed({name: makers[name] for name in WEIGHED_PEERS})
+    session.skipped |= skipped | missing
+    ours = ModelCoder(bundle, bundle.spec.layers_for(OUR_BITRATE_BPS), precision=precision)
+    results += latency.measure_coders([ours, *peers], seconds=plan.seconds)
+
+
+def _ram(plan: Plan, session: Session) -> None:
+    bundle = session.bundle
+    for backend in _backends(bundle):
+        for precision in _precisions(plan, with_backend(bundle, backend)):
+            probe = partial(memory.measure_model, bundle, backend, precision, 1)
+            _weigh(session, f"{bundle.name} {backend} {precision}", probe)
+    for name in WEIGHED_PEERS:
+        _weigh(session, name, partial(memory.measure_peer, name, plan.lyra_models))
+
+
+def _weigh(session: Session, name: str, probe: Callable[[], RamRun]) -> None:
+    try:
+        session.results["ram"].append(probe())
+    except EdgeCodecError as error:
+        session.skipped[f"RAM of {name}"] = str(error)
+
+
+def _quality(plan: Plan, session: Session) -> Heard:
+    bundle, clips = session.bundle, _clips(plan, session)
+    ours = [coder for name in _precisions(plan, bundle) for coder in model_coders(bundle, name)]
+    peers, skipped = open_installed(peer_makers(plan.lyra_models))
+    found = measure_quality([*ours, *peers], clips, jobs=plan.jobs, show_progress=True)
+    session.results["quality"] += found.runs
+    session.skipped |= skipped | found.unscored
+    return found.heard
+
+
+def _clips(plan: Plan, session: Session) -> Clips:
+    clips = packaged_clips(SCORED_HZ) if plan.clips is None else read_clips(plan.clips, SCORED_HZ)
+    name = "packaged clips" if plan.clips is None else plan.clips.resolve().name
+    session.clips = f"{name}, {len(clips)} files"
+    return clips
+
+
+def _backends(bundle: Bundle) -> list[str]:
+    return [name for name in BACKENDS if bundle.manifest["graphs"].get(name)]
+
+
+def _precisions(plan: Plan, bundle: Bundle) -> list[str]:
+    return bundle.precisions() if plan.precision == "auto" else [plan.precision]
+
+
+_BENCHES: dict[str, Callable[[Plan, Session], Heard | None]] = {
+    "latency": _latency,
+    "ram": _ram,
+    "quality": _quality,
+}

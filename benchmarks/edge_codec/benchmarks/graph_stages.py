@@ -1,0 +1,92 @@
+"""Where the time inside the graphs goes: transforms, networks, quantizer.
+
+The graphs hold all of it, so ONNX Runtime's own profile is asked, in a run of its own that counts
+for nothing else. The exporter's names tell the stages apart: in the encoder, what runs before the
+first linear layer (`/embed`) is the transform and what runs behind the last block is the quantizer;
+in the decoder the quantizer comes first and the transform follows the `/head`. Other graphs give
+no stages.
+"""
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from edge_codec.benchmarks.speech import packaged_speech
+from edge_codec.runtime.bundle import Bundle
+from edge_codec.runtime.codec import StreamEncoder
+
+_CALLS = 60
+_WARM_UP_CALLS = 10
+_CUTS = {
+    "encoder": ("/embed", "/narrow", ("stft", "encoder", "rvq")),
+    "decoder": ("/linear", "/head", ("rvq decode", "decoder", "istft")),
+}
+"""Graph -> name of the first and of the last node of the network, and the three stages."""
+Kernel = tuple[str, float]
+"""Name of a node and its microseconds."""
+
+
+def graph_times_us(bundle: Bundle, precision: str) -> dict[str, float]:
+    """Stage -> median microseconds of a code frame; empty if the graphs cannot be told apart."""
+    if bundle.backend != "onnx":
+        return {}
+    spec = bundle.spec
+    speech_NT = packaged_speech(spec.sample_rate_hz, _CALLS * spec.hop_samples)
+    frames = list(speech_NT.reshape(_CALLS, 1, spec.hop_samples))
+    codes = list(StreamEncoder(bundle, precision=precision).push(speech_NT)[:, None, None, :])
+    found: dict[str, float] = {}
+    for role, inputs in (("encoder", frames), ("decoder", codes)):
+        path = bundle.graph_path(role, precision)
+        found |= stage_times_us(role, profile_calls(path, inputs)[_WARM_UP_CALLS:])
+    return found
+
+
+def stage_times_us(role: str, calls: list[list[Kernel]]) -> dict[str, float]:
+    """Median over the calls of each stage of a graph."""
+    first, last, stages = _CUTS[role]
+    totals: dict[str, list[float]] = defaultdict(list)
+    for kernels in calls:
+        names = [name for name, _ in kernels]
+        starts = [i for i, name in enumerate(names) if name.startswith(first)]
+        ends = [i for i, name in enumerate(names) if name.startswith(last)]
+        if not starts or not ends:
+            return {}
+        cuts = (0, starts[0], ends[-1] + 1, len(kernels))
+        for stage, begin, end in zip(stages, cuts[:-1], cuts[1:], strict=True):
+            totals[stage].append(sum(duration for _, duration in kernels[begin:end]))
+    return {stage: float(np.median(values)) for stage, values in totals.items()}
+
+
+def profile_calls(path: Path, inputs: list[Any]) -> list[list[Kernel]]:
+    """Kernels of every call in the order they ran."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        options.enable_profiling = True
+        options.profile_file_prefix = f"{folder}/profile"
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        takes = [item.name for item in session.get_inputs()]
+        state = np.zeros(session.get_inputs()[1].shape, np.float32)
+        for x in inputs:
+            _, state = session.run(None, dict(zip(takes, (x, state), strict=True)))
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return list(_split_calls(events))
+
+
+def _split_calls(events: list[dict[str, Any]]) -> Iterator[list[Kernel]]:
+    kernels: list[Kernel] = []
+    for event in sorted(events, key=lambda event: event.get("ts", 0)):
+        name = str(event.get("name", ""))
+        if name == "model_run" and kernels:
+            yield kernels
+            kernels = []
+        elif name.endswith("_kernel_time"):
+            kernels.append((name.removesuffix("_kernel_time"), float(event["dur"])))
+    yield kernels

@@ -1,0 +1,89 @@
+"""RAM of codecs, each in a process of its own, and of any command watched from outside."""
+
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edge_codec.benchmarks.record import RamRun
+from edge_codec.benchmarks.schema import from_plain
+from edge_codec.runtime.bundle import Bundle
+from edge_codec.runtime.errors import ConfigError, EdgeCodecError
+
+PROBE_S = 4.0
+"""Audio that a probe codes: memory is steady after the first call."""
+LOOK_S = 0.02
+"""How often a command from outside is looked at."""
+
+
+def measure_model(bundle: Bundle, backend: str, precision: str, call_frames: int) -> RamRun:
+    """RAM of one configuration of a model."""
+    words = [str(bundle.path), backend, precision, str(call_frames), str(PROBE_S)]
+    return _probe(bundle.name, words, call_frames)
+
+
+def measure_peer(name: str, lyra_models: Path | None) -> RamRun:
+    """RAM of one peer, by its name in the catalogue; Python and numpy count for it too."""
+    return _probe(name, ["peer", name, str(lyra_models or ""), "1", str(PROBE_S)], 1)
+
+
+def watch(name: str, command: str) -> RamRun:
+    """RAM of a shell-quoted command from its start to its end.
+
+    Raises:
+        ConfigError: it cannot be run or fails.
+    """
+    start_s = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            shlex.split(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot run {command!r:.80}: {error}") from error
+    looks = list(_looks(process, start_s))
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise ConfigError(
+            f"{command!r:.80} ended with exit code {process.returncode}; run it alone"
+        )
+    return RamRun(
+        codec=name,
+        backend="command",
+        precision="",
+        call_frames=0,
+        rss_mb={"peak": round(usage.ru_maxrss * 1024 / 1e6, 1)},
+        timeline_ms=[when for when, _ in looks],
+        timeline_mb=[megabytes for _, megabytes in looks],
+    )
+
+
+def _looks(process: "subprocess.Popen[bytes]", start_s: float) -> Iterator[tuple[int, float]]:
+    """Until it is a zombie, whose memory reads as zero."""
+    while pages := _resident_pages(process.pid):
+        megabytes = pages * resource.getpagesize() / 1e6
+        yield round(1000 * (time.monotonic() - start_s)), round(megabytes, 1)
+        time.sleep(LOOK_S)
+
+
+def _resident_pages(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+
+
+def _probe(codec: str, words: Sequence[str], call_frames: int) -> RamRun:
+    command = [sys.executable, "-m", "edge_codec.benchmarks.memory_probe", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise EdgeCodecError(f"the memory probe of {codec} failed: {last:.200}")
+    shown = json.loads(done.stdout.splitlines()[-1])
+    facts = {"codec": codec, "call_frames": call_frames}
+    return from_plain(RamRun, shown | facts, "RamRun")
