@@ -1,4 +1,4 @@
-"""How close decoded speech comes to the original: six measures, all on mono audio at 16 kHz.
+"""How close decoded audio comes to the original: speech at 16 kHz by six measures, any by four.
 
 Mel distance and SI-SDR need numpy alone, so a board can report them. The perceptual measures
 import their package (extra `train`) when called. Knows arrays only: no files, no codecs.
@@ -26,6 +26,10 @@ MIN_SCORED_SAMPLES = SCORED_RATE_HZ // 2
 """STOI needs 30 voiced frames (0.4 s) and PESQ 0.25 s: anything shorter cannot be scored."""
 MEL_BANDS_BY_WINDOW = {32: 5, 64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
 """Window samples -> mel bands of the seven scales of the mel distance (hop = window / 4)."""
+STFT_WINDOWS = (2048, 512)
+"""Windows of the log-magnitude distance, as in the thesis' reference (DAC; hop = window / 4)."""
+VISQOL_AUDIO_RATE_HZ = 48_000
+"""Rate of ViSQOL's audio mode."""
 MEL_FLOOR = 1e-5
 """Magnitudes below this count as equal silence."""
 PESQ_WB_FLOOR = 0.999 + 4.0 / (1.0 + exp(1.3669 * 0.5 + 3.8224))
@@ -105,15 +109,27 @@ def align(decoded_T: FloatArray, delay_samples: int, length_samples: int) -> Flo
     return np.pad(aligned_T, (0, length_samples - len(aligned_T)))
 
 
-def mel_distance(reference_T: FloatArray, decoded_T: FloatArray) -> float:
+def mel_distance(
+    reference_T: FloatArray, decoded_T: FloatArray, rate_hz: int = SCORED_RATE_HZ
+) -> float:
     """Sum over seven scales of the mean |log10 mel difference|; 0 is identity.
 
     Source: multi-scale mel loss of DAC (arXiv 2306.06546), with its windows and bands.
     """
-    return sum(
-        float(np.abs(_log_mel(reference_T, window) - _log_mel(decoded_T, window)).mean())
+    pairs = (
+        [_log_mel(audio_T, window, rate_hz) for audio_T in (reference_T, decoded_T)]
         for window in MEL_BANDS_BY_WINDOW
     )
+    return sum(float(np.abs(reference - decoded).mean()) for reference, decoded in pairs)
+
+
+def stft_distance(reference_T: FloatArray, decoded_T: FloatArray) -> float:
+    """Mean over `STFT_WINDOWS` of the mean |log10 magnitude difference|; 0 is identity."""
+    pairs = (
+        [_log(_magnitudes(audio_T, window)) for audio_T in (reference_T, decoded_T)]
+        for window in STFT_WINDOWS
+    )
+    return float(np.mean([np.abs(reference - decoded).mean() for reference, decoded in pairs]))
 
 
 def si_sdr_db(reference_T: FloatArray, decoded_T: FloatArray) -> float:
@@ -174,16 +190,35 @@ def visqol(reference_T: FloatArray, decoded_T: FloatArray) -> float:
     """ViSQOL in speech mode with the lattice model: MOS-LQO; silence scores `VISQOL_FLOOR`."""
     if not np.any(decoded_T):
         return VISQOL_FLOOR
-    result = _visqol_api().measure_from_arrays(reference_T, decoded_T, SCORED_RATE_HZ)
+    result = _visqol_api("speech").measure_from_arrays(reference_T, decoded_T, SCORED_RATE_HZ)
+    return float(result.moslqo)
+
+
+def visqol_audio(reference_T: FloatArray, decoded_T: FloatArray) -> float:
+    """ViSQOL in audio mode, both at `VISQOL_AUDIO_RATE_HZ`: MOS-LQO up to 4.73.
+
+    Raises:
+        AudioError: the original is silent or too short for it.
+    """
+    if not np.any(reference_T):
+        raise AudioError("the original is silent: the clip cannot be scored")
+    if not np.any(decoded_T):
+        return VISQOL_FLOOR
+    try:
+        result = _visqol_api("audio").measure_from_arrays(
+            reference_T, decoded_T, VISQOL_AUDIO_RATE_HZ
+        )
+    except (ValueError, IndexError) as error:
+        raise AudioError(f"ViSQOL cannot score the clip ({error}); is it too short?") from error
     return float(result.moslqo)
 
 
 @cache
-def _visqol_api() -> Any:
+def _visqol_api(mode: str) -> Any:
     # Without LiteRT the package would fall back to a polynomial with another scale.
     _import_extra("ai_edge_litert")
     api = _import_extra("visqol").VisqolApi()
-    api.create(mode="speech", use_lattice_model=True)
+    api.create(mode=mode, use_lattice_model=True if mode == "speech" else None)
     return api
 
 
@@ -198,11 +233,18 @@ def _import_extra(package: str) -> Any:
         ) from error
 
 
-def _log_mel(audio_T: FloatArray, window: int) -> FloatArray:
+def _log_mel(audio_T: FloatArray, window: int, rate_hz: int = SCORED_RATE_HZ) -> FloatArray:
+    return _log(_magnitudes(audio_T, window) @ _mel_bank(window, rate_hz))
+
+
+def _log(magnitudes: FloatArray) -> FloatArray:
+    return np.log10(np.maximum(magnitudes, np.float32(MEL_FLOOR)))
+
+
+def _magnitudes(audio_T: FloatArray, window: int) -> FloatArray:
     padded_T = np.pad(np.asarray(audio_T, np.float32), window // 2, mode="reflect")
     frames_FW = np.lib.stride_tricks.sliding_window_view(padded_T, window)[:: window // 4]
-    magnitudes = np.abs(np.fft.rfft(frames_FW * _hann(window)))
-    return np.log10(np.maximum(magnitudes @ _mel_bank(window), np.float32(MEL_FLOOR)))
+    return np.abs(np.fft.rfft(frames_FW * _hann(window)))
 
 
 @cache
@@ -211,18 +253,19 @@ def _hann(window: int) -> FloatArray:
 
 
 @cache
-def _mel_bank(window: int) -> FloatArray:
+def _mel_bank(window: int, rate_hz: int) -> FloatArray:
     """[window / 2 + 1, M] triangles of equal area on Slaney's mel scale, 0 Hz to Nyquist."""
     bands = MEL_BANDS_BY_WINDOW[window]
-    edges_hz = _mel_to_hz(np.linspace(0, _NYQUIST_MEL, bands + 2))
-    bins_hz = np.fft.rfftfreq(window, 1 / SCORED_RATE_HZ)[:, None]
+    edges_hz = _mel_to_hz(np.linspace(0, _hz_to_mel(rate_hz / 2), bands + 2))
+    bins_hz = np.fft.rfftfreq(window, 1 / rate_hz)[:, None]
     low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
     triangles = np.minimum((bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre))
     return (np.maximum(triangles, 0) * 2 / (high - low)).astype(np.float32)
 
 
 # Slaney's mel scale (Auditory Toolbox): 15 mel up to 1 kHz, then 27 mel for each factor of 6.4.
-_NYQUIST_MEL = 15 + 27 * np.log(SCORED_RATE_HZ / 2 / 1000) / np.log(6.4)
+def _hz_to_mel(hz: float) -> float:
+    return hz * 15 / 1000 if hz < 1000 else float(15 + 27 * np.log(hz / 1000) / np.log(6.4))
 
 
 def _mel_to_hz(mel: FloatArray) -> FloatArray:

@@ -63,6 +63,43 @@ def _triangle(band, hz, bands=80):
     return max(slope, 0.0) * 2 / (high - low)
 
 
+def test_stft_distance_agrees_with_scipy(noise):
+    other_T = np.cumsum(noise) * 0.1
+    expected = []
+    for window in (2048, 512):
+        settings = {"nperseg": window, "noverlap": window * 3 // 4, "boundary": "even"}
+        scale = scipy.signal.get_window("hann", window).sum()
+        first, second = (
+            np.log10(np.abs(scipy.signal.stft(audio_T, padded=False, **settings)[2] * scale))
+            for audio_T in (noise, other_T)
+        )
+        expected.append(np.abs(first - second).mean())
+    assert quality.stft_distance(noise, other_T) == pytest.approx(np.mean(expected), rel=0.01)
+    assert quality.stft_distance(noise, 10 * noise) == pytest.approx(1, rel=1e-4)
+    assert quality.stft_distance(noise, noise) == 0
+
+
+def test_mel_distance_knows_the_rate(noise):
+    """Sounds above 8 kHz count at 48 kHz; a gain is the same at every rate."""
+    spectrum = np.fft.rfft(noise)
+    spectrum[len(spectrum) // 3 :] = 0  # at 48 kHz: all above 8 kHz
+    low_T = np.fft.irfft(spectrum, len(noise))
+    # The lowest of the narrow bands lie between two bins at this rate, and are empty.
+    gain = quality.mel_distance(noise, 2 * noise, 48_000)
+    assert gain == pytest.approx(7 * np.log10(2), rel=0.05)
+    assert quality.mel_distance(noise, low_T, 48_000) > 1
+
+
+def test_audio_mode_hears_what_is_above_speech():
+    noise_T = np.random.default_rng(0).standard_normal(2 * 48_000) * 0.1
+    dull_T = scipy.signal.sosfilt(scipy.signal.butter(8, 6_000, fs=48_000, output="sos"), noise_T)
+    assert quality.visqol_audio(noise_T, noise_T) == pytest.approx(4.73, abs=0.02)
+    assert quality.visqol_audio(noise_T, dull_T) < 4
+    assert quality.visqol_audio(noise_T, 0 * noise_T) == quality.VISQOL_FLOOR
+    with pytest.raises(AudioError, match="silent"):
+        quality.visqol_audio(0 * noise_T, noise_T)
+
+
 def test_si_sdr_is_the_ratio_of_orthogonal_parts(noise):
     time_s = np.arange(RATE_HZ) / RATE_HZ
     target_T = np.sin(2 * np.pi * 100 * time_s)

@@ -5,6 +5,8 @@ The only module of training that may run bundles: it puts them and the scorer to
 
 import argparse
 import json
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,13 @@ from edge_codec.runtime.manifest import MANIFEST_NAME
 from edge_codec.runtime.spec import CodecSpec
 
 if TYPE_CHECKING:
-    from edge_codec.training.evaluation import EncodeDecode, Evaluation
+    from edge_codec.training.evaluation import Coder, Evaluation
 
 EXAMPLES = """examples:
   edge-codec evaluate voice-m speech/
   edge-codec evaluate voice-m speech/ --bitrate 1500 3000 --precision int8 --jobs 4 --json
+  edge-codec evaluate voice-m speech/ --bitrate 3000 --frame-loss 0.1 --seed 1
+  edge-codec evaluate runs/audio-44k GTZAN/ --mode audio --json
 """
 DEFAULT_LAYERS = (1, 2, 3, 6, 12)
 """Layers scored unless asked otherwise: 0.5, 1, 1.5, 3 and 6 kbit/s for the voice presets."""
@@ -27,9 +31,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the `evaluate` subcommand."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="score a model on a folder of speech",
-        description="Score a model on every audio file of a folder: ViSQOL, PESQ-WB, STOI, ESTOI, "
-        "mel distance, SI-SDR and codebook use, per bitrate.",
+        help="score a model on a folder of audio",
+        description="Score a model on every audio file of a folder, per bitrate. As speech: "
+        "ViSQOL, PESQ-WB, STOI, ESTOI. As audio: ViSQOL at 48 kHz. Both: mel, log-STFT and "
+        "scale-invariant distance, bits and compression ratio of the .ecf files, bitrate "
+        "efficiency.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,6 +44,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--bitrate", type=float, nargs="+", metavar="BPS", help="bit/s (default: a spread)"
     )
+    parser.add_argument(
+        "--mode", choices=["speech", "audio"], help="default: speech for codecs of up to 24 kHz"
+    )
+    parser.add_argument(
+        "--frame-loss", type=float, default=0.0, metavar="SHARE", help="frames lost at random"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="decides which frames are lost")
     parser.add_argument("--precision", choices=["auto", "fp32", "int8"], default="auto")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="scoring processes")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -48,19 +61,29 @@ def run(args: argparse.Namespace) -> None:
     """Score and print.
 
     Raises:
-        ConfigError: fewer than one scoring process was asked for.
+        ConfigError: a flag is out of range.
         EdgeCodecError: the model or the clips cannot be read.
     """
-    from edge_codec.training.evaluation import clips_in, evaluate, format_table
+    from edge_codec.training.evaluation import Conditions, clips_in, evaluate, format_table
+    from edge_codec.training.measures import SPEECH_UP_TO_HZ
 
     if args.jobs < 1:
         raise ConfigError(f"--jobs must be 1 or more, got {args.jobs}")
-    spec, encode_decode = _open_codec(args.model, args.precision)
+    if not 0 <= args.frame_loss < 1:
+        raise ConfigError(f"--frame-loss is a share from 0 to 1, got {args.frame_loss}")
+    spec, coder = _open_codec(args.model, args.precision)
+    is_speech = spec.sample_rate_hz <= SPEECH_UP_TO_HZ
     evaluation = evaluate(
-        encode_decode,
+        coder,
         clips_in(args.folder, spec.sample_rate_hz),
         spec,
         layers=_layers(spec, args.bitrate),
+        conditions=Conditions(
+            mode=args.mode or ("speech" if is_speech else "audio"),
+            frame_loss=args.frame_loss,
+            seed=args.seed,
+            file_bits=partial(_file_bits, spec),
+        ),
         jobs=args.jobs,
         show_progress=True,
     )
@@ -73,14 +96,33 @@ def _layers(spec: CodecSpec, bitrates_bps: list[float] | None) -> list[int]:
     return [spec.layers_for(bitrate_bps) for bitrate_bps in bitrates_bps]
 
 
-def _open_codec(model: str, precision: str) -> "tuple[CodecSpec, EncodeDecode]":
+def _file_bits(spec: CodecSpec, codes_FK: Any, samples: int) -> int:
+    """Bits of the `.ecf` file of one channel of codes."""
+    from edge_codec.runtime.ecf import EcfHeader, EcfWriter
+
+    header = EcfHeader.for_codec(
+        spec,
+        channels=1,
+        layers=codes_FK.shape[1],
+        model_name="",
+        model_hash="00" * 32,  # as long as a real one
+        source_rate_hz=spec.sample_rate_hz,
+        source_channels=1,
+    )
+    writer = EcfWriter(BytesIO(), header)
+    writer.write(codes_FK[:, None])
+    writer.finish(length_samples=samples, loudness_dbfs=0.0)
+    return 8 * writer.written_bytes
+
+
+def _open_codec(model: str, precision: str) -> "tuple[CodecSpec, Coder]":
     folder = Path(model)
     if folder.is_dir() and not (folder / MANIFEST_NAME).exists():
         return _open_checkpoint(folder)
     return _open_bundle(model, precision)
 
 
-def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, EncodeDecode]":
+def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, Coder]":
     from edge_codec.runtime.bundle import load_bundle
     from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 
@@ -88,33 +130,37 @@ def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, EncodeDecode]"
     encoder = StreamEncoder(bundle, precision=precision)
     decoder = StreamDecoder(bundle, precision=precision)
 
-    def encode_decode(audio_T: Any, layers: int) -> Any:
-        encoder.reset()
-        decoder.reset()
-        codes_FK = encoder.push(audio_T)[:, :layers]
-        return decoder.push(codes_FK), codes_FK
+    class BundleCoder:
+        def encode(self, audio_T: Any) -> Any:
+            encoder.reset()
+            return encoder.push(audio_T)
 
-    return bundle.spec, encode_decode
+        def decode(self, codes_FK: Any) -> Any:
+            decoder.reset()
+            return decoder.push(codes_FK)
+
+    return bundle.spec, BundleCoder()
 
 
-def _open_checkpoint(folder: Path) -> "tuple[CodecSpec, EncodeDecode]":
+def _open_checkpoint(folder: Path) -> "tuple[CodecSpec, Coder]":
     import torch
 
     from edge_codec.training.checkpoint import load_codec
-    from edge_codec.training.codec import mask_layers
 
     codec, _, _ = load_codec(folder)
 
-    @torch.inference_mode()
-    def encode_decode(audio_T: Any, layers: int) -> Any:
-        codes_1FK, _ = codec.encode_step(
-            torch.from_numpy(audio_T)[None], codec.encoder.zero_state()
-        )
-        sent_1FK = mask_layers(codes_1FK, layers, codec.spec.codebook_size)
-        decoded_1T, _ = codec.decode_step(sent_1FK, codec.decoder.zero_state())
-        return decoded_1T[0].numpy(), codes_1FK[0, :, :layers].numpy()
+    class CheckpointCoder:
+        @torch.inference_mode()
+        def encode(self, audio_T: Any) -> Any:
+            audio_1T = torch.from_numpy(audio_T)[None]
+            return codec.encode_step(audio_1T, codec.encoder.zero_state())[0][0].numpy()
 
-    return codec.spec, encode_decode
+        @torch.inference_mode()
+        def decode(self, codes_FK: Any) -> Any:
+            codes_1FK = torch.from_numpy(codes_FK)[None]
+            return codec.decode_step(codes_1FK, codec.decoder.zero_state())[0][0].numpy()
+
+    return codec.spec, CheckpointCoder()
 
 
 def _as_json(args: argparse.Namespace, evaluation: "Evaluation") -> str:
