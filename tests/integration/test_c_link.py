@@ -38,7 +38,7 @@ def driver(tmp_path_factory):
 
 
 @pytest.mark.parametrize("flags", [("-O2",), c_link.SANITIZE], ids=["plain", "sanitized"])
-@pytest.mark.parametrize("program", ["test_packet", "test_raw"])
+@pytest.mark.parametrize("program", ["test_packet", "test_raw", "test_bridge"])
 def test_golden_vectors(program, flags, tmp_path):
     c_link.run(c_link.build(program, tmp_path, *flags))
 

@@ -12,7 +12,7 @@ from support import c_link
 from support.c_link import C_FOLDER
 
 SOURCES = sorted(path.name for path in C_FOLDER.glob("*.c"))
-PROGRAMS = ["test_packet", "test_raw"]
+PROGRAMS = ["test_packet", "test_raw", "test_bridge"]
 FUZZER = ("-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
 CORTEX_M3 = C_FOLDER / "tests" / "cortex_m3"
 

@@ -28,6 +28,8 @@ from edge_codec.firmware_bridge.bits import IntArray
 from support.repository import REPOSITORY
 
 C_FOLDER = REPOSITORY / "firmware_bridge" / "c"
+BRIDGE = C_FOLDER / "examples" / "bridge"
+HOST = C_FOLDER / "host"
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 _DAMAGE = ["", "stuffing", "short", "oversize", "crc", "version", "type", "length", "content"]
@@ -37,19 +39,28 @@ _MESSAGES = {MessageType.CTRL: 3, MessageType.TEXT: 4, MessageType.CLIP: 5, Mess
 
 
 def build(program: str, folder: Path, *flags: str, compiler: str | None = None) -> Path:
-    """Compile the library with one of its test programs, warnings as errors."""
+    """Compile the library with one of its programs, warnings as errors."""
     compiler = compiler or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler: install gcc or clang to test the C library")
     folder.mkdir(exist_ok=True)
     vectors = C_FOLDER / "tests" / "golden_header.py"
     subprocess.run([sys.executable, vectors, folder], check=True)
-    sources = [C_FOLDER / "tests" / f"{program}.c", *sorted(C_FOLDER.glob("*.c"))]
-    includes = [f"-I{C_FOLDER}", f"-I{C_FOLDER / 'tests'}", f"-I{folder}"]
+    sources = [*_sources(program), *sorted(C_FOLDER.glob("*.c"))]
+    includes = [f"-I{path}" for path in (C_FOLDER, C_FOLDER / "tests", BRIDGE, HOST, folder)]
     command = [compiler, *_STRICT, *flags, *includes, *sources, "-o", folder / program]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return folder / program
+
+
+def _sources(program: str) -> list[Path]:
+    if program == "bridge_host":
+        return [*sorted(BRIDGE.glob("*.c")), *sorted(HOST.glob("*.c"))]
+    main = C_FOLDER / "tests" / f"{program}.c"
+    if program == "test_bridge":
+        return [main, *sorted(BRIDGE.glob("*.c")), HOST / "sx127x_sim.c"]
+    return [main]
 
 
 def run(program: Path, *arguments: object, data: bytes = b"") -> bytes:
