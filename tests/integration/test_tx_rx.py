@@ -200,3 +200,23 @@ def test_what_cannot_work_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     assert (rx.returncode, rx.stderr.count(b"\n")) == (1, 1)
     assert b"plugged in" in rx.stderr
     assert run_command("tx").returncode == 2
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM])
+def test_radio_is_keyed_by_a_command_and_let_go(
+    start: Start, tmp_path: Path, number: signal.Signals | None
+) -> None:
+    talk = make_recording(tmp_path / "talk.wav", RATE_HZ, RATE_HZ if number is None else 99_999)
+    script = tmp_path / "key.sh"
+    script.write_text(f'#!/bin/sh\necho $1 >> "{tmp_path}/log"\n')
+    script.chmod(0o755)
+    tx = start(
+        *("tx", "--port", tmp_path / "packets.bin", "--input", talk),
+        *("--ptt", f"exec:{script}", "--tx-delay-ms", "20", "--tail-ms", "20"),
+    )
+    if number:
+        tx.wait_for("meter")
+        tx.send_signal(number)
+    assert tx.finish()[0] == 0
+    assert (tmp_path / "log").read_text().split()[:2] == ["1", "0"]
+    assert (tmp_path / "packets.bin").stat().st_size > 0

@@ -1,6 +1,7 @@
 """Push to talk: every way to key a radio, and who may send when."""
 
 import fcntl
+import json
 import math
 import struct
 import sys
@@ -12,16 +13,9 @@ from typing import Any
 
 import pytest
 
-from edge_codec.firmware_bridge import (
-    DamageReason,
-    EndReason,
-    MessageReceived,
-    MessageType,
-    PacketDamaged,
-    Receiver,
-    StreamEnded,
-)
-from edge_codec.firmware_bridge.control import Ptt, Stat, pack_control, unpack_control
+from edge_codec.firmware_bridge import PROFILES, MessageReceived, Receiver
+from edge_codec.firmware_bridge.control import Ptt, Stat, control_packet, unpack_control
+from edge_codec.firmware_bridge.framing import stuff
 from edge_codec.firmware_bridge.keying import KeyTimes
 from edge_codec.runtime.errors import ConfigError, PortError
 from edge_codec.runtime.ports import PluggablePort, Port
@@ -29,6 +23,8 @@ from edge_codec.runtime.ports.local import open_loop, open_pty
 from edge_codec.runtime.transceiver.keyer import HOLD_S, Carrier, Keyer
 from edge_codec.runtime.transceiver.ptt import NoPtt, open_ptt
 from support.fake_line import FakeClock, Journal, WirePort
+from support.link_pair import send_spurt
+from support.repository import REPOSITORY
 
 
 @pytest.fixture
@@ -191,24 +187,52 @@ def test_keyer_keys_sends_and_lets_go() -> None:
     assert (ptt.states, keyer.is_keyed) == ([True, False], False)
 
 
+def make_carrier() -> tuple[Port, Carrier]:
+    port = open_loop()
+    return port, Carrier(port, Receiver())
+
+
+def test_channel_is_busy_from_the_first_packet_to_end() -> None:
+    port, carrier = make_carrier()
+    port.write(b"noise\0\1\2\3")
+    assert not carrier.is_busy(0.0)
+    *begun, (_, end) = send_spurt(PROFILES[6], 2)
+    port.write(b"\0" + begun[0][1] + begun[1][1])
+    assert carrier.is_busy(1.0)
+    assert carrier.is_busy(1.9)
+    port.write(begun[2][1] + end)
+    assert not carrier.is_busy(1.95)
+    port.close()
+
+
+def test_secured_packets_of_others_are_heard_too() -> None:
+    port, carrier = make_carrier()
+    secured = json.loads((REPOSITORY / "tests/golden/link/secured.json").read_text())
+    port.write(stuff(bytes.fromhex(secured["suites"]["auth_8"]["hello"])))
+    assert carrier.is_busy(0.0)
+    port.close()
+
+
 def test_keyer_tells_of_a_busy_channel_and_of_the_timer() -> None:
     clock = FakeClock()
-    journal, ptt, carrier = Journal(clock), FakePtt(), Carrier()
+    journal, ptt = Journal(clock), FakePtt()
+    port, carrier = make_carrier()
     times = KeyTimes(time_out_s=10.0, has_busy_lockout=True)
-    keyer = Keyer(times, ptt, journal.report, carrier.is_busy)
-    carrier.hear(StreamEnded(1, EndReason.END), 0.0)
-    carrier.hear(PacketDamaged(DamageReason.CRC), 0.0)
-    assert not carrier.is_busy(0.0)
-    stat = pack_control(Stat(tx_free_bytes=0, queue_ms=0, errors=0, is_busy=True))
-    carrier.hear(MessageReceived(0, MessageType.STAT, 0, stat), 0.0)
+    keyer = Keyer(times, ptt, journal.report, carrier)
+    port.write(control_packet(Stat(tx_free_bytes=0, queue_ms=0, errors=0, is_busy=True), 0))
+    keyer.step(0.0, wants=True, is_sent=False)
     keyer.step(0.5, wants=True, is_sent=False)
     assert ptt.states == []
     keyer.step(HOLD_S, wants=True, is_sent=False)
+    assert ptt.states == [True]
+    port.write(send_spurt(PROFILES[6], 1)[0][1])  # an echo of our own
     keyer.step(HOLD_S + 10.0, wants=True, is_sent=True)
     assert keyer.has_timed_out
     keyer.step(HOLD_S + 10.1, wants=True, is_sent=True)
     assert ptt.states == [True, False]
+    assert not carrier.is_busy(HOLD_S + 10.2)
     assert journal.names() == ["busy", "timed_out"]
+    port.close()
 
 
 def test_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, port: Port) -> None:

@@ -4,6 +4,12 @@ import argparse
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from edge_codec.runtime.commands.keying_options import (
+    add_keying_options,
+    keyed_url,
+    make_vox,
+    open_keyer,
+)
 from edge_codec.runtime.commands.security_options import add_security_options
 from edge_codec.runtime.commands.talk_options import add_talk_options, read_talk
 from edge_codec.runtime.configuration import add_config_option
@@ -18,6 +24,7 @@ _EXAMPLES = """examples:
   edge-codec tx --port udp://192.168.1.20:5004 --input talk.flac --callsign AB1CD --group NET1
   arecord -t raw -f S16_LE -r 16000 | edge-codec tx --port /dev/ttyUSB0 --input -
   edge-codec tx --port /dev/ttyUSB0 --callsign AB1CD --security auth --key voice.key
+  edge-codec tx --port /dev/ttyUSB0 --ptt rts --tx-delay-ms 300 --busy-lockout --vox
 """
 
 
@@ -38,6 +45,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="microphone, audio file, or raw 16-bit mono PCM at the codec's rate (default: mic)",
     )
     add_talk_options(parser)
+    add_keying_options(parser)
     parser.add_argument(
         "--fast", action="store_true", help="send a file as fast as the line takes it"
     )
@@ -77,27 +85,29 @@ def add_port_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send one talk spurt."""
+    """Send until the input ends or a stop is asked for."""
     from edge_codec.runtime.bundle import load_bundle
     from edge_codec.runtime.ports import plugged_port
-    from edge_codec.runtime.transceiver import StopSignal, SystemClock, Transmission, assembly
+    from edge_codec.runtime.transceiver import StopSignal, SystemClock, Talker, assembly
 
     clock, bundle = SystemClock(), load_bundle(args.model)
-    talk = read_talk(args, bundle)
-    sender = assembly.make_sender(bundle, talk)
+    talk, rate_hz = read_talk(args, bundle), bundle.spec.sample_rate_hz
+    make_sender = assembly.sender_maker(bundle, talk)
     report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")
     open_line = plugged_port(clock.now_s, report.event)
     with (
-        assembly.open_source(args.input, bundle.spec.sample_rate_hz, fast=args.fast) as source,
-        closing(open_line(args.port, args.baud or assembly.DEFAULT_BAUD, "w")) as port,
+        assembly.open_source(args.input, rate_hz, fast=args.fast) as source,
+        closing(open_line(keyed_url(args), args.baud or assembly.DEFAULT_BAUD, "w")) as port,
+        open_keyer(args, port, bundle.spec, report) as keyer,
         StopSignal() as stop,
     ):
+        talker = Talker(make_sender, port, keyer, report, fast=args.fast)
+        vox = make_vox(args, source, rate_hz)
         _announce(report, port.name, bundle, talk)
-        transmission = Transmission(source, sender, port, report, fast=args.fast)
-        try:
-            transmission.run(clock, stop)
-        finally:
-            transmission.summarize()
+        if vox:
+            talker.talk_by_voice(vox, clock, stop)
+        else:
+            talker.talk(source, clock, stop)
     return stop.exit_code
 
 

@@ -18,6 +18,7 @@ from edge_codec.runtime.ports.opener import (
     Mode,
     is_datagram,
     is_line,
+    is_two_way,
     open_port,
     plugged_port,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Port",
     "is_datagram",
     "is_line",
+    "is_two_way",
     "open_port",
     "plugged_port",
 ]

@@ -81,6 +81,11 @@ def is_datagram(url: str) -> bool:
     return _parse(url).scheme in ("udp", "rtp")
 
 
+def is_two_way(url: str) -> bool:
+    """Whether what others send arrives at the same port."""
+    return _parse(url).scheme in ("serial", "pty", "loop", "kiss", "kiss-tcp")
+
+
 def _parse(text: str) -> PortUrl:
     """Take a URL apart; a bare path becomes `serial` or `file`."""
     url = PortUrl.parse(text)

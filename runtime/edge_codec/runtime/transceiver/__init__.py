@@ -4,6 +4,7 @@ from edge_codec.runtime.transceiver.clock import Clock, StopSignal, SystemClock
 from edge_codec.runtime.transceiver.listener import Listener, StreamMuted
 from edge_codec.runtime.transceiver.reception import Reception
 from edge_codec.runtime.transceiver.sender import Sender
+from edge_codec.runtime.transceiver.talker import Talker
 from edge_codec.runtime.transceiver.transmission import Transmission
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "StopSignal",
     "StreamMuted",
     "SystemClock",
+    "Talker",
     "Transmission",
 ]

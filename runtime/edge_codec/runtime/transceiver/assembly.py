@@ -6,7 +6,7 @@ Knows every part of a transceiver, and no command line.
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -131,6 +131,15 @@ def make_sender(bundle: Bundle, talk: Talk) -> Sender:
     """A sender for one transmission.
 
     Raises:
+        ConfigError, LocalLinkError: as `sender_maker`.
+    """
+    return sender_maker(bundle, talk)()
+
+
+def sender_maker(bundle: Bundle, talk: Talk) -> Callable[[], Sender]:
+    """What gives a fresh sender for each transmission; they share encoder and duty cycle.
+
+    Raises:
         ConfigError: what is secured needs a callsign and packets, a duty cycle needs a line.
         LocalLinkError: a callsign, the duty cycle or the epoch is not valid.
     """
@@ -144,7 +153,7 @@ def make_sender(bundle: Bundle, talk: Talk) -> Sender:
     steps = [mode.profile for mode in steps_below(talk.mode)]
     duty = DutyCycle(talk.duty_cycle)
     encoder = StreamEncoder(bundle)
-    return Sender(encoder, make_spurt, steps, talk.line, duty=duty, is_live=talk.is_live)
+    return partial(Sender, encoder, make_spurt, steps, talk.line, duty=duty, is_live=talk.is_live)
 
 
 def _open_spurt(bundle: Bundle, talk: Talk, profile: StreamProfile, stats: LinkStats) -> Spurt:

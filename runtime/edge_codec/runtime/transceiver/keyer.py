@@ -1,45 +1,69 @@
 """Who may send when: the PTT state machine joined with a transmitter's key and the channel.
 
-No I/O of its own, no clock.
+Knows neither the clock nor what is sent.
 """
 
 import math
-from collections.abc import Callable
 
-from edge_codec.firmware_bridge import Event, MessageReceived, PacketDamaged, StreamEnded
+from edge_codec.firmware_bridge import (
+    DamageReason,
+    Event,
+    EventFeed,
+    MessageReceived,
+    PacketDamaged,
+    StreamEnded,
+)
 from edge_codec.firmware_bridge.control import Stat, unpack_control
 from edge_codec.firmware_bridge.keying import KeyEvent, Keying, KeyTimes
 from edge_codec.runtime.meter import Report
+from edge_codec.runtime.ports import Port
 from edge_codec.runtime.transceiver.ptt import NoPtt, Ptt
 
 HOLD_S = 1.0
 """A channel on which something was heard counts as busy for so long: two superframes."""
 
 
+_SOMEBODY = (DamageReason.SECURED, DamageReason.PROFILE)
+"""Damage that is none: packets of others that this board cannot read."""
+
+
 class Carrier:
     """Whether somebody else is on the channel, by what a receiver hears and a modem says."""
 
-    def __init__(self) -> None:
-        """Nobody yet."""
+    def __init__(self, port: Port, receiver: EventFeed) -> None:
+        """Hear nothing yet.
+
+        Args:
+            port: what arrives at it comes from the channel.
+            receiver: fresh.
+        """
+        self._port = port
+        self._receiver = receiver
         self._heard_s = -math.inf
 
-    def hear(self, event: Event, now_s: float) -> None:
-        """Take one event of a receiver."""
+    def is_busy(self, now_s: float) -> bool:
+        """Listen; returns whether to keep off."""
+        self._receiver.receive_data(self._port.read(), now_s=now_s)
+        while (event := self._receiver.next_event()) is not None:
+            self._note(event, now_s)
+        return now_s - self._heard_s < HOLD_S
+
+    def ignore(self) -> None:
+        """Do not listen: while this transmitter is on, nothing else can be heard."""
+        self._port.read()
+
+    def _note(self, event: Event, now_s: float) -> None:
         match event:
-            case PacketDamaged():
-                return
             case StreamEnded():
                 self._heard_s = -math.inf
+            case PacketDamaged(reason=reason) if reason not in _SOMEBODY:
+                pass
             case MessageReceived(payload=payload):
                 stat = unpack_control(payload)
                 if isinstance(stat, Stat) and stat.is_busy:
                     self._heard_s = now_s
             case _:
                 self._heard_s = now_s
-
-    def is_busy(self, now_s: float) -> bool:
-        """Whether to keep off."""
-        return now_s - self._heard_s < HOLD_S
 
 
 class Keyer:
@@ -50,7 +74,7 @@ class Keyer:
         times: KeyTimes | None = None,
         ptt: Ptt | None = None,
         report: Report | None = None,
-        is_busy: Callable[[float], bool] = lambda now_s: False,
+        carrier: Carrier | None = None,
     ) -> None:
         """Not keyed; without arguments packets may be written at once.
 
@@ -58,13 +82,13 @@ class Keyer:
             times: how the radio wants to be keyed.
             ptt: turns it on and off.
             report: where events go.
-            is_busy: whether somebody else is on the channel, at a time.
+            carrier: tells whether somebody else is on the channel.
         """
         self._times = times or KeyTimes()
         self._keying = Keying(self._times)
         self._ptt = ptt or NoPtt()
         self._report = report
-        self._is_busy = is_busy
+        self._carrier = carrier
         self.has_timed_out = False
         """The time-out timer ended the transmission at present."""
 
@@ -89,7 +113,7 @@ class Keyer:
         Raises:
             PortError: the transmitter cannot be keyed.
         """
-        is_busy = not self.is_keyed and self._is_busy(now_s)
+        is_busy = self._listen(now_s)
         for event in self._keying.step(now_s, wants=wants, is_sent=is_sent, is_busy=is_busy):
             match event:
                 case KeyEvent.KEY_DOWN:
@@ -104,6 +128,14 @@ class Keyer:
     def close(self) -> None:
         """Turn the transmitter off, whatever the state."""
         self._ptt.close()
+
+    def _listen(self, now_s: float) -> bool:
+        if self._carrier is None:
+            return False
+        if self.is_keyed:
+            self._carrier.ignore()
+            return False
+        return self._carrier.is_busy(now_s)
 
     def _tell(self, event: KeyEvent) -> None:
         messages = {

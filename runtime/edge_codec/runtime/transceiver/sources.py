@@ -25,8 +25,9 @@ FULL_SCALE = 32768
 class Source(Protocol):
     """Gives samples as they come into being."""
 
-    is_finished: bool
-    """No more samples will come."""
+    @property
+    def is_finished(self) -> bool:
+        """No more samples will come."""
 
     def read(self, now_s: float) -> FloatArray:
         """[T] samples new since the last call, often none."""

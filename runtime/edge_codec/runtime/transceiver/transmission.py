@@ -13,6 +13,7 @@ from edge_codec.runtime.errors import AudioError, PortError
 from edge_codec.runtime.meter import Report, peak_rss_bytes
 from edge_codec.runtime.ports import Port
 from edge_codec.runtime.transceiver.clock import Clock, StopSignal
+from edge_codec.runtime.transceiver.keyer import Keyer
 from edge_codec.runtime.transceiver.sender import Sender
 from edge_codec.runtime.transceiver.sources import Source
 
@@ -30,14 +31,32 @@ class Transmission:
     """One talk spurt, from the first sample to END."""
 
     def __init__(
-        self, source: Source, sender: Sender, port: Port, report: Report, *, fast: bool = False
+        self,
+        source: Source,
+        sender: Sender,
+        port: Port,
+        report: Report,
+        *,
+        fast: bool = False,
+        keyer: Keyer | None = None,
     ) -> None:
-        """Nothing is sent yet; with `fast` the port's pace counts, not the audio's."""
+        """Nothing is sent yet.
+
+        Args:
+            source: where samples come from.
+            sender: fresh.
+            port: open.
+            report: where events and the meter go.
+            fast: the port's pace counts, not the audio's.
+            keyer: of a transmitter that is not keyed; None: the radio keys itself.
+        """
         self._source = source
         self._sender = sender
         self._port = port
         self._report = report
         self._fast = fast
+        self._keyer = keyer or Keyer()
+        self._is_open = False
         self._level = LevelMeter()
         self._unwritten = b""
         self._stuck_from_s: float | None = None
@@ -57,10 +76,10 @@ class Transmission:
             AudioError: the source failed; what it gave before is sent, and END.
         """
         self._start_s = self._audible_s = clock.now_s()
-        self._sender.open(self._start_s)
-        while not self._is_over(now_s := clock.now_s()):
-            was_given = self._take_samples(now_s, ends=stop.received is not None)
-            self._write_packets(now_s)
+        while not self._is_over:
+            now_s = clock.now_s()
+            self._step_key(now_s, is_stopped=stop.received is not None)
+            was_given = self._keyer.may_send and self._send(now_s, stop)
             self._show(now_s)
             clock.wait([], self._wait_s(now_s, at_once=self._fast and was_given))
         if self._failure:
@@ -81,18 +100,35 @@ class Transmission:
         )
 
     @property
-    def _has_written_all(self) -> bool:
-        return self._is_ending and self._sender.is_idle and not self._unwritten
+    def _is_over(self) -> bool:
+        """Whether END and all before it are on the air, and the transmitter is off."""
+        return self._is_ending and not self._keyer.is_keyed
 
-    def _is_over(self, now_s: float) -> bool:
-        """Whether END and all before it have left the machine."""
-        if not self._has_written_all:
+    def _step_key(self, now_s: float, *, is_stopped: bool) -> None:
+        if is_stopped and not self._is_open:
+            self._is_ending = True
+        self._keyer.step(now_s, wants=not self._is_ending, is_sent=self._is_all_sent(now_s))
+        if self._keyer.may_send and not self._is_open:
+            self._is_open = True
+            self._start_s = self._audible_s = now_s
+            self._sender.open(now_s)
+
+    def _is_all_sent(self, now_s: float) -> bool:
+        """Whether all so far has left the machine; a line that is away matters in the end only."""
+        if not (self._is_open and self._sender.is_idle) or self._unwritten:
             return False
-        unsent_bytes = self._port.unsent_bytes()
+        unsent_bytes = self._port.unsent_bytes() if self._is_ending else self._backlog_bytes()
         if unsent_bytes:
             self._check_stuck(now_s, is_moving=unsent_bytes < self._unsent_bytes)
         self._unsent_bytes = unsent_bytes
         return unsent_bytes == 0
+
+    def _send(self, now_s: float, stop: StopSignal) -> bool:
+        """Send what there is; returns whether the source gave any."""
+        ends = stop.received is not None or self._keyer.has_timed_out
+        was_given = self._take_samples(now_s, ends=ends)
+        self._write_packets(now_s)
+        return was_given
 
     def _take_samples(self, now_s: float, *, ends: bool) -> bool:
         """Send what the source gives; returns whether it gave any."""

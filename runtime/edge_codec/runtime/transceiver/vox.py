@@ -74,6 +74,7 @@ class VoxSource:
         self._pieces: deque[FloatArray] = deque()
         self._pre_windows = round(PRE_ROLL_S * sample_rate_hz) // vox.window_samples
         self._rest_T: FloatArray = np.zeros(0, np.float32)
+        self._is_armed = True
 
     @property
     def is_exhausted(self) -> bool:
@@ -86,13 +87,16 @@ class VoxSource:
         return (self._source.is_finished or not self._vox.is_open) and not self._pieces
 
     def wait(self, now_s: float) -> bool:
-        """Listen; returns whether somebody has begun to speak."""
+        """Listen; returns whether somebody has begun to speak since the gate was last shut."""
         self._listen(now_s)
-        while not self._vox.is_open and len(self._pieces) > self._pre_windows:
+        self._is_armed = self._is_armed or not self._vox.is_open
+        is_speech = self._is_armed and self._vox.is_open
+        while not is_speech and len(self._pieces) > self._pre_windows:
             self._pieces.popleft()
-        if self._source.is_finished and not self._vox.is_open:
+        if not is_speech and self._source.is_finished:
             self._pieces.clear()
-        return self._vox.is_open
+        self._is_armed = not is_speech and self._is_armed
+        return is_speech
 
     def read(self, now_s: float) -> FloatArray:
         """Samples of the talk spurt, from a moment before it began."""
