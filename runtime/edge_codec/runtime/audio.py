@@ -7,6 +7,7 @@ Shapes: T samples, C channels; float32, full scale is 1.
 """
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from edge_codec.runtime.streams import (
 FloatArray = npt.NDArray[np.float32]
 
 CHUNK_SAMPLES = 8_192
+SOURCE_RATES_HZ = (1_000, 768_000)
+"""What a recording may have; a damaged header says anything."""
+MAX_CHANNELS = 255
 SILENCE_DBFS = -120.0
 _PCM_SCALE = 32_768
 _FORMATS = {".wav": "WAV", ".flac": "FLAC"}
@@ -127,7 +131,9 @@ def open_sink(
         part.open("wb").close()  # says why it fails; libsndfile only says that it does
         with (
             _write_errors(),
-            soundfile.SoundFile(part, "w", sample_rate_hz, channels, "PCM_16", format=kind) as file,
+            soundfile.SoundFile(
+                os.fsencode(part), "w", sample_rate_hz, channels, "PCM_16", format=kind
+            ) as file,
         ):
             yield file.write
 
@@ -193,12 +199,22 @@ def _open_sound(path: Path) -> soundfile.SoundFile:
     if path.is_file() and path.stat().st_size == 0:
         raise AudioError(f"{path} is empty; give a file with audio in it")
     try:
-        return _ForwardSound(path)
+        sound = _ForwardSound(os.fsencode(path))  # a name need not be UTF-8
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"{path} is not audio that can be read ({error.error_string.strip('.')}); "
             "convert it to WAV, FLAC, Ogg or MP3"
         ) from error
+    for what, value, (lowest, highest) in (
+        ("samples per second", sound.samplerate, SOURCE_RATES_HZ),
+        ("channels", sound.channels, (1, MAX_CHANNELS)),
+    ):
+        if not lowest <= value <= highest:
+            sound.close()
+            raise AudioError(
+                f"{path} has {value} {what}, {lowest} to {highest} can be read; it must be repaired"
+            )
+    return sound
 
 
 def _iter_sound(sound: soundfile.SoundFile) -> Iterator[FloatArray]:

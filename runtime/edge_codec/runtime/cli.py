@@ -6,6 +6,7 @@ asked for is loaded. Exit codes: 0 done; 1 failed for a reason the user can act 
 """
 
 import argparse
+import errno
 import logging
 import os
 import re
@@ -21,6 +22,17 @@ DISTRIBUTION = "edge-codec"
 COMMANDS_GROUP = "edge_codec.commands"
 DEBUG_VARIABLE = "EDGE_CODEC_DEBUG"
 
+_REFUSED = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What the system refuses can happen to any file at any time; it is not a bug."""
 EXIT_FAILED, EXIT_BUG, EXIT_STOPPED = 1, 70, 130
 
 _EPILOG = f"""`edge-codec COMMAND --help` explains one command and gives examples.
@@ -83,6 +95,9 @@ def _make_parser(words: list[str]) -> argparse.ArgumentParser:
 
 def _explain(error: Exception) -> Exception:
     """The error a user can act on behind `error`, or `error` itself."""
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        name = f"{error.filename}: " if error.filename else ""
+        return EdgeCodecError(f"{name}{error.strerror}; check the place, rights and free space")
     if isinstance(error, ImportError) and (extras := _extras_with(error.name or "")):
         choice = " or ".join(f"pip install '{DISTRIBUTION}[{extra}]'" for extra in extras)
         return MissingExtraError(f"the package {error.name!r} is not installed; run {choice}")

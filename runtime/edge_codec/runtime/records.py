@@ -17,6 +17,8 @@ MAX_FRAME = (1 << 32) - 1
 
 _HEAD = struct.Struct(">2sBIH")
 _CRC = struct.Struct(">I")
+PATIENCE_BYTES = 1 << 24
+"""So many bytes without an intact record are something else: a disk image, /dev/zero."""
 OVERHEAD_BYTES = _HEAD.size + _CRC.size
 
 
@@ -48,10 +50,16 @@ class RecordScanner:
         live stream does not make the scanner wait for bytes that will not come."""
 
     def scan(self, chunks: Iterable[bytes]) -> Iterator[Record]:
-        """Yield each intact record as soon as its last byte is there."""
+        """Yield each intact record as soon as its last byte is there; give up in the end."""
+        idle_bytes = 0
         for chunk in chunks:
             self._buffer += chunk
-            yield from self._take(is_end=False)
+            idle_bytes += len(chunk)
+            for record in self._take(is_end=False):
+                idle_bytes = 0
+                yield record
+            if idle_bytes > PATIENCE_BYTES:
+                return
         yield from self._take(is_end=True)
 
     def _take(self, *, is_end: bool) -> Iterator[Record]:

@@ -4,7 +4,7 @@ Everything else (bytes per packet, graph shapes, file headers) is derived from t
 """
 
 from dataclasses import asdict, dataclass, fields
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 from edge_codec.runtime.errors import CodeRangeError, ConfigError
@@ -62,8 +62,10 @@ class CodecSpec:
         """Layers whose bits fit in `bitrate_bps`, at most all of them.
 
         Raises:
-            CodeRangeError: not even one layer fits.
+            CodeRangeError: not even one layer fits, or it is no number.
         """
+        if not isfinite(bitrate_bps):
+            raise CodeRangeError(f"{bitrate_bps} is no bitrate; give a number of bits per second")
         layers = int(bitrate_bps / self.bitrate_bps(1) + 1e-9)
         if layers < 1:
             lowest = self.bitrate_bps(1)

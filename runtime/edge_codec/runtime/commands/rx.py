@@ -63,7 +63,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--once", action="store_true", help="stop when the first stream is over")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_duration_s,
         default=math.inf,
         metavar="S",
         help="stop when no packet came for S seconds (default: never)",
@@ -75,6 +75,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_security_options(parser)
     parser.set_defaults(run=run)
+
+
+def _duration_s(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0 seconds")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:
