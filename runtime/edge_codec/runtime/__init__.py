@@ -1,21 +1,20 @@
 """Run a trained codec: bundles, streams of codes, `.ecf` files. Never needs torch.
 
-Importing this needs numpy only; ONNX Runtime is loaded when a codec is made, the audio libraries
-when a file is read or written.
+Each name is loaded when it is first used, so that the command line starts at once on a slow board:
+numpy with the first one, ONNX Runtime when a codec is made, the audio libraries with a file.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from edge_codec.runtime.bits import pack_codes, unpack_codes
-from edge_codec.runtime.bundle import Bundle, load_bundle
-from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
-from edge_codec.runtime.ecf import EcfHeader, EcfReader, EcfWriter
-from edge_codec.runtime.spec import CodecSpec
-
 if TYPE_CHECKING:
+    from edge_codec.runtime.bits import pack_codes, unpack_codes
+    from edge_codec.runtime.bundle import Bundle, load_bundle
+    from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
+    from edge_codec.runtime.ecf import EcfHeader, EcfReader, EcfWriter
     from edge_codec.runtime.file_decoder import decode_file
     from edge_codec.runtime.file_encoder import encode_file
+    from edge_codec.runtime.spec import CodecSpec
 
 __all__ = [
     "Bundle",
@@ -32,14 +31,23 @@ __all__ = [
     "unpack_codes",
 ]
 
-
-_LAZY = {
-    "decode_file": "edge_codec.runtime.file_decoder",
-    "encode_file": "edge_codec.runtime.file_encoder",
+_HOMES = {
+    "Bundle": "bundle",
+    "CodecSpec": "spec",
+    "EcfHeader": "ecf",
+    "EcfReader": "ecf",
+    "EcfWriter": "ecf",
+    "StreamDecoder": "codec",
+    "StreamEncoder": "codec",
+    "decode_file": "file_decoder",
+    "encode_file": "file_encoder",
+    "load_bundle": "bundle",
+    "pack_codes": "bits",
+    "unpack_codes": "bits",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

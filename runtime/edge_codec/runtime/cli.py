@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: wrong usage, help or version, from argparse.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
     logging.basicConfig(format=f"{DISTRIBUTION}: %(message)s", force=True)
     logging.getLogger("edge_codec").setLevel(logging.INFO)
     try:
@@ -63,8 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence_standard_output()
         return EXIT_FAILED
     except Exception as error:
+        if _was_interrupted(error):
+            return EXIT_STOPPED
         is_debug = "--debug" in words or bool(os.environ.get(DEBUG_VARIABLE))
         return _report(_explain(error), is_debug)
+
+
+def _open_closed_streams() -> None:
+    """Replace closed standard streams: else the next file opened would take their place."""
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == descriptor:
+            setattr(sys, name, open(descriptor, mode, closefd=False, encoding="utf-8"))  # noqa: SIM115
 
 
 def _find_commands(words: list[str]) -> list[EntryPoint]:
@@ -91,6 +101,13 @@ def _make_parser(words: list[str]) -> argparse.ArgumentParser:
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
     return parser
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: libraries that are being loaded make other errors of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _explain(error: Exception) -> Exception:

@@ -2,8 +2,11 @@
 
 import errno
 import os
+import shlex
 import shutil
 import struct
+import subprocess
+import sys
 import wave
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from edge_codec.runtime import cli
 from edge_codec.runtime.cli import main
+from support.command import EDGE_CODEC, command_environment, run_command
 from support.recordings import make_recording
 from support.stub_bundle import STUB_BUNDLE
 
@@ -224,3 +228,44 @@ def test_what_the_system_refuses_is_no_bug(
     monkeypatch.setattr("edge_codec.runtime.commands.info.run", refuse)
     assert "some/file" in fails_in_one_line(capsys, "info")
     assert cli.EXIT_BUG == 70
+
+
+def test_ctrl_c_while_a_library_is_loaded_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(args: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("numpy failed to load") from error
+
+    monkeypatch.setattr("edge_codec.runtime.commands.info.run", load)
+    assert main(["info"]) == cli.EXIT_STOPPED
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(talk: Path, folder: Path, closed: str) -> None:
+    """A file that is opened must not take the place of standard error, and collect its lines."""
+    words = shlex.join([*EDGE_CODEC, "encode", str(talk), "out.ecf", *MODEL])
+    done = subprocess.run(
+        ["sh", "-c", f"{words} {closed}"], env=command_environment(), check=False, timeout=60
+    )
+    assert done.returncode == 0
+    assert main(["info", "out.ecf"]) == 0
+
+
+def test_a_full_standard_output_is_one_line(talk: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        for words in (["info"], ["encode", talk, "-", *MODEL]):
+            done = run_command(*words, stdout=full)
+            assert done.returncode == 1
+            assert done.stderr.count(b"\n") == 1
+            assert b"No space left" in done.stderr
+
+
+def test_the_command_line_starts_without_numpy() -> None:
+    """Seconds, on a slow board."""
+    program = "import sys, edge_codec.runtime.cli; sys.exit('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], env=command_environment(), check=False)
+    assert done.returncode == 0
