@@ -22,17 +22,8 @@ DISTRIBUTION = "edge-codec"
 COMMANDS_GROUP = "edge_codec.commands"
 DEBUG_VARIABLE = "EDGE_CODEC_DEBUG"
 
-_REFUSED = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EIO,
-    errno.EMFILE,
-    errno.ENOSPC,
-    errno.EPERM,
-    errno.EROFS,
-}
-"""What the system refuses can happen to any file at any time; it is not a bug."""
+_REFUSED = {errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENOSPC, errno.EROFS}
+"""Full disks and the like can strike any write, standard output's too; no bug of ours."""
 EXIT_FAILED, EXIT_BUG, EXIT_STOPPED = 1, 70, 130
 
 _EPILOG = f"""`edge-codec COMMAND --help` explains one command and gives examples.

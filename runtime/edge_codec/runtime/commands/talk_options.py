@@ -79,7 +79,8 @@ def read_talk(args: argparse.Namespace, bundle: "Bundle") -> "Talk":
 
     security = read_security(args)
     line = assembly.line_of(args.port, args.baud, fast=args.fast, synchronous=args.sync)
-    wanted = args.mode or args.bitrate or DEFAULT_BITRATE_BPS
+    bitrate_bps = DEFAULT_BITRATE_BPS if args.bitrate is None else args.bitrate
+    wanted = args.mode or bitrate_bps
     mode = assembly.choose_mode(bundle.spec, wanted, line)
     red = assembly.choose_red(args.red, args.port, line, mode)
     return assembly.Talk(
