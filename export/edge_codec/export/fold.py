@@ -20,7 +20,10 @@ def fold_codec(codec: Codec) -> Codec:
     for module in folded.modules():
         if isinstance(module, ConvNeXtBlock):
             fold_gain(module)
+            fold_norm(module.norm, module.widen)
     if isinstance(folded, FrameCodec):
+        for end in (folded.encoder, folded.decoder):
+            fold_norm(end.body.layers[-1], end.head)
         fold_standardising(folded)
     return folded
 
@@ -39,6 +42,20 @@ def fold_gain(block: ConvNeXtBlock) -> None:
     block.narrow.weight.mul_(block.gain[:, None])
     block.narrow.bias.mul_(block.gain)
     block.gain = nn.Parameter(torch.ones(()), requires_grad=False)
+
+
+@torch.no_grad()
+def fold_norm(norm: nn.Module, linear: nn.Linear) -> None:
+    """Move scale and shift of a LayerNorm into the linear layer behind it.
+
+    A converter that did so by itself would take int8 weights off their grid.
+    """
+    if not isinstance(norm, nn.LayerNorm):
+        return
+    linear.bias.add_(linear.weight @ norm.bias)
+    linear.weight.mul_(norm.weight)
+    norm.weight.fill_(1)
+    norm.bias.zero_()
 
 
 @torch.no_grad()

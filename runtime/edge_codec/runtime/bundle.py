@@ -7,7 +7,7 @@ may say is in `manifest`.
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from edge_codec.runtime.errors import BundleError, ConfigError
 from edge_codec.runtime.manifest import (
+    AUTO,
     BACKENDS,
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     Manifest,
     iter_files,
+    manifest_hash,
     model_hash,
     parse_manifest,
 )
@@ -31,6 +33,9 @@ MODELS_VARIABLE = "EDGE_CODEC_MODELS"
 
 MAX_FILE_BYTES = 1 << 30
 """A graph of the largest preset is 0.4 GB; anything above this is not read."""
+
+
+ANY_TARGET = {"name": "any", "backend": AUTO, "threads": 1, "providers": ["cpu"]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,16 +49,37 @@ class Bundle:
     spec: CodecSpec
     """Rates and sizes of the codec."""
     model_hash: str
-    """SHA-256 of the canonical manifest, hex: what files and streams name the model by."""
+    """What files and streams name the model by, hex; the same for all boards' bundles of it."""
     conceals_loss: bool
     """Whether the decoder graph was trained to fill in lost frames."""
     manifest: Manifest
     """All of the manifest; treat as read-only."""
+    runs_on: str = AUTO
+    """Back end asked for, or auto: that of the board it was exported for, or else the fastest."""
+
+    def on(self, backend: str) -> "Bundle":
+        """The same bundle, to be run with this back end."""
+        return replace(self, runs_on=backend)
+
+    @property
+    def manifest_hash(self) -> str:
+        """SHA-256 of the canonical manifest, hex: stands for every byte of the bundle."""
+        return manifest_hash(self.manifest)
+
+    @property
+    def backends(self) -> list[str]:
+        """What its graphs can be run with, of `BACKENDS` and in their order."""
+        return [name for name in BACKENDS if self.manifest["graphs"].get(name)]
 
     @property
     def backend(self) -> str:
-        """What its graphs are run with unless told otherwise: the first of `BACKENDS` it has."""
-        return next(name for name in BACKENDS if self.manifest["graphs"].get(name))
+        """The first of `backends`."""
+        return self.backends[0]
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """What the board it was exported for should run it with."""
+        return dict(self.manifest.get("target", ANY_TARGET))
 
     def precisions(self, backend: str | None = None) -> list[str]:
         """Numeric precisions there are graphs for, such as fp32 and int8."""
@@ -79,9 +105,9 @@ class Bundle:
         """
         return int(self._graph(role, precision, backend).get("state_size", 0))
 
-    def graphs_bytes(self, precision: str) -> int:
+    def graphs_bytes(self, precision: str, backend: str | None = None) -> int:
         """Size of all its graphs of one precision, together."""
-        graphs = self.manifest["graphs"][self.backend][precision]
+        graphs = self.manifest["graphs"][backend or self.backend][precision]
         return sum((self.path / graph["file"]).stat().st_size for graph in graphs.values())
 
     def golden_path(self) -> Path:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.runtime.backends import Graph, silenced_stderr
+from edge_codec.runtime.backends.opening import open_graph
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.concealment import HoldConcealment
-from edge_codec.runtime.errors import AudioError, BundleError, CodeRangeError
+from edge_codec.runtime.errors import AudioError, CodeRangeError
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -26,14 +26,23 @@ FRAMES_PER_CALL = 25
 class StreamEncoder:
     """Turn samples at the codec's rate into codes, keeping what does not fill a frame yet."""
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1, precision: str = "auto") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        precision: str = "auto",
+        backend: str = "auto",
+    ) -> None:
         """Load the encoder graph; see `open_graph` for the arguments.
 
         Raises:
             BundleError: the bundle has no such graph, or it cannot be loaded.
         """
         self.spec = bundle.spec
-        self._graph = open_graph(bundle, "encoder", threads=threads, precision=precision)
+        self._graph = open_graph(
+            bundle, "encoder", threads=threads, precision=precision, backend=backend
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -87,7 +96,14 @@ class StreamEncoder:
 class StreamDecoder:
     """Turn codes into samples at the codec's rate, filling in what did not arrive."""
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1, precision: str = "auto") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        precision: str = "auto",
+        backend: str = "auto",
+    ) -> None:
         """Load the decoder graph; see `open_graph` for the arguments.
 
         Raises:
@@ -95,7 +111,9 @@ class StreamDecoder:
         """
         self.spec = bundle.spec
         self._conceals_loss = bundle.conceals_loss
-        self._graph = open_graph(bundle, "decoder", threads=threads, precision=precision)
+        self._graph = open_graph(
+            bundle, "decoder", threads=threads, precision=precision, backend=backend
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -164,64 +182,6 @@ class StreamDecoder:
             samples_1T, self._state = self._graph.run(piece_1FK, self._state)
             pieces.append(samples_1T[0])
         return np.concatenate(pieces)
-
-
-def open_graph(bundle: Bundle, role: str, *, threads: int = 1, precision: str = "auto") -> Graph:
-    """Load the `encoder` or `decoder` of a bundle.
-
-    Args:
-        bundle: where from.
-        role: encoder or decoder.
-        threads: threads one call may use.
-        precision: fp32, int8, or auto for the best one the bundle ships.
-
-    Raises:
-        BundleError: the bundle has no such graph, or it cannot be loaded.
-        MissingExtraError: what runs it is not installed.
-    """
-    if precision == "auto":
-        precision = bundle.best_precision()
-    opener = {"onnx": _open_onnx, "tflite": _open_tflite, "lyra": _open_lyra}[bundle.backend]
-    with silenced_stderr():
-        return opener(bundle, role, precision, threads)
-
-
-def _open_onnx(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
-    from edge_codec.runtime.backends.onnx import OnnxGraph  # noqa: PLC0415  only when used
-
-    return OnnxGraph(
-        bundle.graph_path(role, precision),
-        state_size=bundle.state_size(role, precision),
-        threads=threads,
-    )
-
-
-def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
-    from edge_codec.runtime.backends.tflite import TfliteGraph  # noqa: PLC0415  only when used
-
-    spec = bundle.spec
-    audio = {"audio": f"float32 [1, {spec.hop_samples}]"}
-    codes = {"codes": f"int32 [1, 1, {spec.layers}]"}
-    takes, gives = (audio, codes) if role == "encoder" else (codes, audio)
-    return TfliteGraph(
-        bundle.graph_path(role, precision),
-        takes=takes,
-        gives=gives,
-        state_size=bundle.state_size(role, precision),
-        threads=threads,
-    )
-
-
-def _open_lyra(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
-    from edge_codec.runtime.backends import lyra  # noqa: PLC0415  only when used
-
-    spec = bundle.spec
-    sizes = (spec.hop_samples, spec.layers, spec.codebook_size)
-    if sizes != (lyra.HOP_SAMPLES, lyra.LAYERS, lyra.CODEBOOK_SIZE):
-        raise BundleError(f"{bundle.path} has Lyra's graphs and another codec: {spec}")
-    make = lyra.LyraEncoder if role == "encoder" else lyra.LyraDecoder
-    paths = (bundle.graph_path(name, precision) for name in (role, "quantizer"))
-    return make(*paths, threads=threads)
 
 
 def _is_whole(values: npt.NDArray[Any]) -> bool:

@@ -60,6 +60,7 @@ def decode_file(
     bitrate_bps: float | None = None,
     sample_rate_hz: int | None = None,
     precision: str = "auto",
+    backend: str = "auto",
     show_progress: bool = False,
 ) -> DecodeReport:
     """Decode an `.ecf` file; damaged parts are filled in.
@@ -72,6 +73,7 @@ def decode_file(
         bitrate_bps: use the layers that fit in so many bits per second and channel.
         sample_rate_hz: rate to write; default that of the recording before it was encoded.
         precision: fp32, int8, or auto for the best one the bundle ships.
+        backend: onnx, tflite, lyra, or auto for the fastest one.
         show_progress: draw a bar on standard error if that is a terminal.
 
     Raises:
@@ -90,7 +92,7 @@ def decode_file(
         )
     with open_input(source) as file:
         reader = _open_reader(file, source)
-        bundle = _matching_bundle(bundle, reader.header, source)
+        bundle = _matching_bundle(bundle, reader.header, source).on(backend)
         layers = _usable_layers(bundle.spec, reader.header, layers, bitrate_bps)
         decoder = _ChannelsDecoder(bundle, reader.header.channels, layers, precision)
         rate_hz = sample_rate_hz or _natural_rate_hz(reader.header, target)

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_codec.runtime.audio import open_source
+from edge_codec.runtime.backends.selection import choose_backend, is_installed
 from edge_codec.runtime.bundle import Bundle, iter_bundle_paths, load_bundle, read_manifest
 from edge_codec.runtime.codec import StreamEncoder
 from edge_codec.runtime.ecf import EcfReader
 from edge_codec.runtime.errors import AudioError, EdgeCodecError, ParityError
-from edge_codec.runtime.manifest import iter_files, model_hash
+from edge_codec.runtime.manifest import AUTO, iter_files, model_hash
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.streams import open_input
 
@@ -32,35 +33,38 @@ def list_models() -> Facts:
     return {"models": models}
 
 
-def describe_model(name_or_path: str, *, check: bool = False) -> Facts:
+def describe_model(name_or_path: str, *, check: bool = False, backend: str = AUTO) -> Facts:
     """Facts about a model.
 
     Args:
         name_or_path: as for `load_bundle`.
         check: also compare codes of the golden clip, made here, with those in the bundle.
+        backend: what to check and describe; auto is what would run it here.
 
     Raises:
         BundleError: no such bundle, or it is damaged.
         ParityError: too few codes are equal.
     """
     bundle = load_bundle(name_or_path)
-    spec = bundle.spec
-    facts = {
-        "model": bundle.name,
-        "path": str(bundle.path),
-        "model_hash": bundle.model_hash,
+    spec, backend = bundle.spec, choose_backend(bundle, backend)
+    facts = _identity(bundle) | {
         "sample_rate_hz": spec.sample_rate_hz,
         "frame_ms": 1000 * spec.hop_samples / spec.sample_rate_hz,
         "latency_ms": 1000 * (spec.hop_samples + spec.delay_samples) / spec.sample_rate_hz,
         "layers": spec.layers,
         "bitrates_bps": _bitrates(spec),
         "conceals_loss": bundle.conceals_loss,
-        "backend": bundle.backend,
-        "graphs_bytes": {p: bundle.graphs_bytes(p) for p in bundle.precisions()},
+        "backend": backend,
+        "target": bundle.target["name"],
+        "graphs_bytes": {p: bundle.graphs_bytes(p, backend) for p in bundle.precisions(backend)},
+        "graphs_bytes_by_backend": {
+            name: {p: bundle.graphs_bytes(p, name) for p in bundle.precisions(name)}
+            for name in bundle.backends
+        },
         "provenance": bundle.manifest["provenance"],
         "metrics": bundle.manifest["metrics"],
     }
-    return facts | _check_golden(bundle) if check else facts
+    return facts | _check_golden(bundle, backend) if check else facts
 
 
 def verify_model(name_or_path: str) -> Facts:
@@ -69,14 +73,19 @@ def verify_model(name_or_path: str) -> Facts:
     Args:
         name_or_path: as for `load_bundle`.
 
+    Returns:
+        Facts; of each back end that is installed, or of the first to say what to install.
+
     Raises:
         BundleError: no such bundle, or a file is not what the manifest says.
         ParityError: too few codes are equal.
+        MissingExtraError: no library is installed that runs it.
     """
     bundle = load_bundle(name_or_path)
     files = {entry["file"]: entry["sha256"] for entry in iter_files(bundle.manifest)}
-    facts: Facts = {"model": bundle.name, "path": str(bundle.path), "model_hash": bundle.model_hash}
-    return facts | {"files_sha256": files} | _check_golden(bundle)
+    backends = [name for name in bundle.backends if is_installed(name)] or bundle.backends[:1]
+    checks = {name: _check_golden(bundle, name) for name in backends}
+    return _identity(bundle) | {"files_sha256": files} | {"backends": checks}
 
 
 def describe_file(path: str) -> Facts:
@@ -132,25 +141,35 @@ def _bitrates(spec: CodecSpec) -> dict[str, float]:
     return {"lowest": spec.bitrate_bps(1), "highest": spec.bitrate_bps(spec.layers)}
 
 
-def _check_golden(bundle: Bundle) -> Facts:
+def _identity(bundle: Bundle) -> Facts:
+    return {
+        "model": bundle.name,
+        "path": str(bundle.path),
+        "model_hash": bundle.model_hash,
+        "manifest_hash": bundle.manifest_hash,
+    }
+
+
+def _check_golden(bundle: Bundle, backend: str) -> Facts:
     """How many codes of the golden clip, made here, are those in the bundle."""
     everywhere: dict[str, float] = {}
     in_first_layer: dict[str, float] = {}
-    for precision in bundle.precisions():
-        is_equal_FK = _compare_golden(bundle, precision)
+    for precision in bundle.precisions(backend):
+        is_equal_FK = _compare_golden(bundle, precision, backend)
         everywhere[precision] = _percent(is_equal_FK)
         in_first_layer[precision] = _percent(is_equal_FK[:, 0])
-    _check_least(bundle, "fp32", "codes", everywhere.get("fp32", 100), MIN_PERCENT)
+    what = f"{bundle.name} {backend}"
+    _check_least(f"{what} fp32", "codes", everywhere.get("fp32", 100), MIN_PERCENT)
     for precision, percent in in_first_layer.items():
-        _check_least(bundle, precision, "first-layer codes", percent, MIN_FIRST_LAYER_PERCENT)
+        _check_least(f"{what} {precision}", "first-layer codes", percent, MIN_FIRST_LAYER_PERCENT)
     return {
         "golden_codes_equal_percent": everywhere,
         "golden_first_layer_equal_percent": in_first_layer,
     }
 
 
-def _compare_golden(bundle: Bundle, precision: str) -> npt.NDArray[np.bool_]:
-    encoder = StreamEncoder(bundle, precision=precision)
+def _compare_golden(bundle: Bundle, precision: str, backend: str) -> npt.NDArray[np.bool_]:
+    encoder = StreamEncoder(bundle, precision=precision, backend=backend)
     with open_source(str(bundle.golden_path()), bundle.spec.sample_rate_hz) as audio:
         pieces = [encoder.push(chunk[:, 0]) for chunk in audio.chunks()]
     codes_FK = np.concatenate([*pieces, encoder.flush()])
@@ -159,11 +178,11 @@ def _compare_golden(bundle: Bundle, precision: str) -> npt.NDArray[np.bool_]:
     return np.asarray(codes_FK[:frames] == golden_FK[:frames])
 
 
-def _check_least(bundle: Bundle, precision: str, which: str, percent: float, least: float) -> None:
+def _check_least(what: str, which: str, percent: float, least: float) -> None:
     if percent < least:
         raise ParityError(
-            f"{bundle.name} {precision} gives only {percent:.1f} % of its golden {which} on this "
-            f"machine, expected {least:g} %; reinstall or update what runs it ({bundle.backend})"
+            f"{what} gives only {percent:.1f} % of its golden {which} on this machine, "
+            f"expected {least:g} %; reinstall or update what runs it"
         )
 
 

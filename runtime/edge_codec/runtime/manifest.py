@@ -22,7 +22,14 @@ MAX_STATE_SIZE = 1 << 24
 BACKENDS = ("onnx", "tflite", "lyra")
 """What graphs can be run with here; of those a bundle has, the first is used."""
 
+PROVIDERS = ("cpu", "cuda", "tensorrt")
+"""Where ONNX Runtime may compute."""
+
 Manifest = dict[str, Any]
+
+AUTO = "auto"
+"""In place of a back end or a precision: the best one on this machine."""
+MAX_THREADS = 64
 
 _NUMBER = (int, float)
 _FILE = {"file": (str,), "sha256": (str,)}
@@ -54,10 +61,12 @@ _SCHEMA: dict[str, Any] = {
     },
     "metrics": {"dataset": (str,), "by_bitrate": {"*": {"*": _NUMBER}}},
     "parity": {"*": _NUMBER},
+    "target": {"name": (str,), "backend": (str,), "threads": (int,), "providers": (list,)},
 }
-_OPTIONAL = {"parity", "onnx", "lyra"}
+_OPTIONAL = {"parity", "onnx", "lyra", "target"}
 """Fields that may be missing. The exporter fills in parity when the rest is there to be measured;
 one back end is enough."""
+_CODE_FIELDS = ("name", "codec", "conceals_loss")
 
 
 def canonical_json(manifest: Manifest) -> bytes:
@@ -72,9 +81,22 @@ def canonical_json(manifest: Manifest) -> bytes:
     return text.encode("ascii")
 
 
-def model_hash(manifest: Manifest) -> str:
-    """SHA-256 of the canonical manifest, in hex: two bundles with one hash are one model."""
+def manifest_hash(manifest: Manifest) -> str:
+    """SHA-256 of the canonical manifest, in hex: two bundles with one hash have the same files."""
     return hashlib.sha256(canonical_json(manifest)).hexdigest()
+
+
+def model_hash(manifest: Manifest) -> str:
+    """What files and streams name a model by, in hex: equal hashes mean codes of equal meaning.
+
+    Bundles of the same weights for several boards share it. Where a manifest does not name its
+    weights, it is that of the whole manifest.
+    """
+    weights = manifest["provenance"].get("weights_sha256")
+    if weights is None:
+        return manifest_hash(manifest)
+    named = {field: manifest[field] for field in _CODE_FIELDS} | {"weights_sha256": weights}
+    return manifest_hash(named)
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -117,6 +139,8 @@ def check_manifest(manifest: object) -> None:
         )
     for entry in iter_files(manifest):
         _check_file(entry)
+    if "target" in manifest:
+        _check_target(manifest["target"])
 
 
 def iter_files(manifest: Manifest) -> Iterator[dict[str, Any]]:
@@ -152,6 +176,15 @@ def _check_file(entry: dict[str, Any]) -> None:
         raise BundleError(f"the manifest's sha256 of {name} is not 64 hex digits")
     if not 1 <= entry.get("state_size", 1) <= MAX_STATE_SIZE:
         raise BundleError(f"the state_size of {name} must be 1 to {MAX_STATE_SIZE}")
+
+
+def _check_target(target: dict[str, Any]) -> None:
+    if target["backend"] not in (AUTO, *BACKENDS):
+        raise BundleError(f"the manifest's target has an unknown backend {target['backend']!r:.60}")
+    if not 1 <= target["threads"] <= MAX_THREADS:
+        raise BundleError(f"the threads of the manifest's target must be 1 to {MAX_THREADS}")
+    if unknown := [name for name in target["providers"] if name not in PROVIDERS]:
+        raise BundleError(f"the manifest's target has an unknown provider {unknown[0]!r:.60}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

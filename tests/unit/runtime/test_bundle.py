@@ -6,7 +6,7 @@ import pytest
 
 from edge_codec.runtime.bundle import load_bundle, load_bundle_by_hash
 from edge_codec.runtime.errors import BundleError, BundleVersionError
-from edge_codec.runtime.manifest import MAX_MANIFEST_BYTES, canonical_json, model_hash
+from edge_codec.runtime.manifest import MAX_MANIFEST_BYTES, canonical_json, manifest_hash
 from support.stub_bundle import STUB_BUNDLE, make_bundle_copy
 
 
@@ -30,10 +30,48 @@ def test_stub_bundle_loads():
 def test_hash_is_that_of_the_canonical_manifest():
     manifest = {"b": [1, 2.5], "a": "é"}
     assert canonical_json(manifest) == b'{"a":"\\u00e9","b":[1,2.5]}'
-    assert model_hash(manifest).startswith("1d5aa48e")
-    assert load_bundle(STUB_BUNDLE).model_hash == model_hash(
-        json.loads((STUB_BUNDLE / "manifest.json").read_text())
-    )
+    assert manifest_hash(manifest).startswith("1d5aa48e")
+    bundle = load_bundle(STUB_BUNDLE)
+    whole = manifest_hash(json.loads((STUB_BUNDLE / "manifest.json").read_text()))
+    assert bundle.model_hash == bundle.manifest_hash == whole
+
+
+def test_bundles_of_the_same_weights_are_one_model(tmp_path):
+    def edit(weights, **changes):
+        def change(manifest):
+            manifest.update(changes)
+            manifest["provenance"]["weights_sha256"] = weights
+
+        return change
+
+    target = {"name": "pi5", "backend": "auto", "threads": 2, "providers": ["cpu"]}
+    edits = [edit("a"), edit("a", target=target), edit("b"), edit("a", conceals_loss=False)]
+    bundles = [
+        load_bundle(make_bundle_copy(tmp_path / str(index), change))
+        for index, change in enumerate(edits)
+    ]
+    first, other_board, *others = (bundle.model_hash for bundle in bundles)
+    assert first == other_board
+    assert len({first, *others}) == 3
+    assert len({bundle.manifest_hash for bundle in bundles}) == 4
+    assert bundles[0].target["threads"] == 1
+    assert bundles[1].target == target
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backend": "magic"}, "unknown backend 'magic'"),
+        ({"threads": 0}, "threads of the manifest's target must be 1 to 64"),
+        ({"providers": ["cpu", "/bin/sh"]}, "unknown provider '/bin/sh'"),
+        ({"providers": [["cpu"]]}, "unknown provider"),
+    ],
+)
+def test_a_target_says_what_exists_only(tmp_path, changes, message):
+    target = {"name": "x", "backend": "auto", "threads": 1, "providers": ["cpu"]} | changes
+    path = make_bundle_copy(tmp_path / "x", lambda manifest: manifest.update(target=target))
+    with pytest.raises(BundleError, match=message):
+        load_bundle(path)
 
 
 def test_models_are_found_by_name_and_by_hash(models):

@@ -1,5 +1,6 @@
 """TFLite graphs by way of stubs; tests/support/make_tflite_stubs.py says what each computes."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from edge_codec.runtime.backends import tflite
 from edge_codec.runtime.backends.lyra import LAYERS, LyraDecoder, LyraEncoder
-from edge_codec.runtime.backends.tflite import TfliteGraph
+from edge_codec.runtime.backends.tflite import Stream, TfliteGraph
 from edge_codec.runtime.bundle import load_bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import BundleError, MissingExtraError
@@ -59,15 +60,13 @@ def test_chunks_do_not_matter(bundle, size):
     assert (np.concatenate(pieces) == decoded).all()
 
 
-ENCODER = {
-    "takes": {"audio": "float32 [1, 320]"},
-    "gives": {"codes": "int32 [1, 1, 12]"},
-    "state_size": 320,
-}
+AUDIO = Stream(name="audio", dtype="float32", frame=(320,))
+CODES = Stream(name="codes", dtype="int32", frame=(1, 12))
+ENCODER = {"takes": AUDIO, "gives": CODES, "state_size": 320}
 OTHER_GRAPHS = {
-    "another hop": ("encoder", {"takes": {"audio": "float32 [1, 160]"}}),
-    "another type": ("encoder", {"takes": {"audio": "int16 [1, 320]"}}),
-    "another number of layers": ("encoder", {"gives": {"codes": "int32 [1, 1, 11]"}}),
+    "another hop": ("encoder", {"takes": replace(AUDIO, frame=(160,))}),
+    "another type": ("encoder", {"takes": replace(AUDIO, dtype="int16")}),
+    "another number of layers": ("encoder", {"gives": replace(CODES, frame=(1, 11))}),
     "another state": ("encoder", {"state_size": 64}),
     "the other role": ("decoder", {}),
     "no state": ("lyragan", {}),

@@ -77,9 +77,10 @@ class ResidualVQ(nn.Module):
         residual = latent_BFD.flatten(0, 1)
         codes = []
         for layer in range(self.layers):
-            codes.append(self.nearest(residual @ self.project_in[layer], layer))
-            chosen = self.entries(layer)[codes[-1]]
-            residual = torch.addmm(residual, chosen, self.project_out[layer], alpha=-1)
+            vectors = functional.linear(residual, self.project_in[layer].T)
+            codes.append(self.nearest(vectors, layer))
+            chosen = functional.embedding(codes[-1], self.entries(layer))
+            residual = residual - functional.linear(chosen, self.project_out[layer].T)
         codes_KN = torch.cat(codes).reshape(self.layers, -1)
         return codes_KN.T.reshape(latent_BFD.shape[0], -1, self.layers)
 
@@ -97,9 +98,10 @@ class ResidualVQ(nn.Module):
         """Latent from codes, [B, F, D]; a code equal to the codebook size was not sent."""
         rows = self.codebooks.shape[1] + 1
         offsets = rows * torch.arange(self.layers, device=codes_BFK.device)
-        vectors_BFKE = self.decode_table()[codes_BFK + offsets]
+        vectors_BFKE = functional.embedding(codes_BFK + offsets, self.decode_table())
         project_out = self.project_out.flatten(0, 1)
-        return vectors_BFKE.reshape(codes_BFK.shape[0], -1, project_out.shape[0]) @ project_out
+        vectors_BFC = vectors_BFKE.reshape(codes_BFK.shape[0], -1, project_out.shape[0])
+        return functional.linear(vectors_BFC, project_out.T)
 
     def forward(
         self, latent_BFD: Tensor, kept_BF: Tensor, wrong_BFK: Tensor | None = None

@@ -1,8 +1,10 @@
 """Run TFLite graphs with LiteRT, or with tflite-runtime where a board has that. Knows no audio.
 
-LiteRT compiles a graph for calls of one size, so a TFLite graph of a bundle takes one frame a call.
+LiteRT compiles a graph for calls of one size, so a TFLite file of a bundle has one function for
+each length of call, in whole frames; all of them share weights and state.
 """
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,31 @@ from edge_codec.runtime.errors import BundleError, MissingExtraError
 
 FloatArray = npt.NDArray[np.float32]
 
-_LIBRARIES = ("ai_edge_litert", "tflite_runtime")
+LIBRARIES = ("ai_edge_litert", "tflite_runtime")
 """Packages with the same `Interpreter`; the second is what the first was called."""
 
 
 Tensors = dict[str, str]
 """Name -> type and shape, such as `float32 [1, 320]`."""
+
+
+def open_file(path: Path, *, threads: int = 1) -> Any:
+    """Load a TFLite file.
+
+    Args:
+        path: the .tflite file.
+        threads: threads one call may use.
+
+    Raises:
+        BundleError: LiteRT cannot load it.
+        MissingExtraError: LiteRT is not installed.
+    """
+    try:
+        interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
+        interpreter.allocate_tensors()  # else the first call would, and print that it did
+    except (ValueError, RuntimeError) as error:
+        raise _cannot_load(path, error) from error
+    return interpreter
 
 
 def open_signature(
@@ -41,14 +62,21 @@ def open_signature(
         BundleError: LiteRT cannot load it, or it has no such function.
         MissingExtraError: LiteRT is not installed.
     """
+    return checked_signature(open_file(path, threads=threads), path, name, takes, gives)
+
+
+def checked_signature(
+    interpreter: Any, path: Path, name: str | None, takes: Tensors, gives: Tensors
+) -> Any:
+    """One function of a loaded file; see `open_signature`.
+
+    Raises:
+        BundleError: the file has no such function.
+    """
     try:
-        interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()  # else the first call would, and print that it did
         signature = interpreter.get_signature_runner(name)
     except (ValueError, RuntimeError) as error:
-        raise BundleError(
-            f"LiteRT cannot load {path}: {' '.join(str(error).split()):.200}; get the bundle again"
-        ) from error
+        raise _cannot_load(path, error) from error
     inputs, outputs = map(_tensors, (signature.get_input_details(), signature.get_output_details()))
     if inputs != takes or not gives.items() <= outputs.items():
         raise BundleError(
@@ -58,40 +86,66 @@ def open_signature(
     return signature
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """Audio or codes as a graph takes or gives them."""
+
+    name: str
+    """Name of the tensor."""
+    dtype: str
+    """Type of its values."""
+    frame: tuple[int, ...]
+    """Shape of one code frame; frames follow one another on its first axis."""
+
+    def tensor(self, frames: int) -> Tensors:
+        """What a call of so many frames takes or gives.
+
+        >>> Stream(name="audio", dtype="float32", frame=(320,)).tensor(2)
+        {'audio': 'float32 [1, 640]'}
+        """
+        first, *rest = self.frame
+        return {self.name: f"{self.dtype} {[1, frames * first, *rest]}"}
+
+
 class TfliteGraph:
     """One loaded graph: (x, state) in, (y, next state) out. Holds no state of its own."""
 
     def __init__(
-        self, path: Path, *, takes: Tensors, gives: Tensors, state_size: int, threads: int = 1
+        self, path: Path, *, takes: Stream, gives: Stream, state_size: int, threads: int = 1
     ) -> None:
         """Load the graph.
 
         Args:
             path: the .tflite file, its hash already checked.
-            takes: what it takes beside the state: one frame, with the batch axis of one.
+            takes: what it takes beside the state.
             gives: what it makes of that.
             state_size: floats of the state, as the manifest says.
             threads: threads one call may use.
 
         Raises:
-            BundleError: LiteRT cannot load it, or it is not (x, state) -> (y, next state).
+            BundleError: LiteRT cannot load it, or it is not (x, state) -> (y, next state) for
+                one frame and maybe for more.
             MissingExtraError: LiteRT is not installed.
         """
-        (self._x,), (self._y,) = takes, gives
+        self._takes, self._gives = takes, gives
         state = f"float32 [1, {state_size}]"
-        self._call = open_signature(
-            path,
-            takes=takes | {"state": state},
-            gives=gives | {"next_state": state},
-            threads=threads,
-        )
-        details = self._call.get_input_details()[self._x]
-        self._frame_size, self._dtype = details["shape"][1], details["dtype"]
+        interpreter = open_file(path, threads=threads)
+        lengths = _call_lengths(interpreter, takes)
+        self._calls = {
+            frames: checked_signature(
+                interpreter,
+                path,
+                name,
+                takes.tensor(frames) | {"state": state},
+                gives.tensor(frames) | {"next_state": state},
+            )
+            for frames, name in sorted({1: None, **lengths}.items(), reverse=True)
+        }
         self.zero_state: FloatArray = np.zeros((1, state_size), np.float32)
         """State at the start of a stream, [1, S]."""
 
     def run(self, x: npt.NDArray[Any], state: FloatArray) -> tuple[npt.NDArray[Any], FloatArray]:
-        """One call: `x` from the point in the stream that `state` stands for.
+        """One call, or several where the file has no function for so many frames.
 
         Args:
             x: one or more whole frames of what the graph takes, batch of one.
@@ -100,14 +154,27 @@ class TfliteGraph:
         Returns:
             What the graph gives, and the state after it.
         """
-        frames = x.astype(self._dtype, copy=False)
-        pieces = []
-        for start in range(0, x.shape[1], self._frame_size):
-            frame = frames[:, start : start + self._frame_size]
-            result = self._call(**{self._x: frame, "state": state})
-            pieces.append(result[self._y])
-            state = result["next_state"]
-        return np.concatenate(pieces, axis=1), state
+        x, pieces, start = x.astype(self._takes.dtype, copy=False), [], 0
+        for frames, call in self._calls.items():
+            size = frames * self._takes.frame[0]
+            while start + size <= x.shape[1]:
+                piece = x[:, start : start + size]
+                result = call(**{self._takes.name: piece, "state": state})
+                pieces.append(result[self._gives.name])
+                state, start = result["next_state"], start + size
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1), state
+
+
+def _call_lengths(interpreter: Any, takes: Stream) -> dict[int, str]:
+    """Frames of a call -> the function for it; those of other shapes are not looked at."""
+    lengths = {}
+    for name in interpreter.get_signature_list():
+        details = interpreter.get_signature_runner(name).get_input_details()
+        if takes.name in details:
+            frames = int(np.prod(details[takes.name]["shape"][1:2])) // takes.frame[0]
+            if frames and takes.tensor(frames).items() <= _tensors(details).items():
+                lengths[frames] = name
+    return lengths
 
 
 def _tensors(details: dict[str, Any]) -> Tensors:
@@ -117,8 +184,13 @@ def _tensors(details: dict[str, Any]) -> Tensors:
     }
 
 
+def _cannot_load(path: Path, error: Exception) -> BundleError:
+    reason = " ".join(str(error).split())
+    return BundleError(f"LiteRT cannot load {path}: {reason:.200}; get the bundle again")
+
+
 def _interpreter_class() -> Any:
-    for library in _LIBRARIES:
+    for library in LIBRARIES:
         try:
             return import_module(f"{library}.interpreter").Interpreter
         except ModuleNotFoundError as error:

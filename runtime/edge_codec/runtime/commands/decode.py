@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         bitrate_bps=args.bitrate,
         sample_rate_hz=args.rate,
         precision=args.precision,
+        backend=args.backend,
         show_progress=True,
     )
     if args.json:

@@ -51,6 +51,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def add_codec_options(parser: argparse.ArgumentParser) -> None:
     """Add what `encode` and `decode` have in common."""
+    add_backend_option(parser)
     parser.add_argument(
         "--precision",
         choices=["auto", "fp32", "int8"],
@@ -58,6 +59,16 @@ def add_codec_options(parser: argparse.ArgumentParser) -> None:
         help="graphs to run (default: auto, int8 where the model has it)",
     )
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+
+
+def add_backend_option(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what runs a model's graphs."""
+    parser.add_argument(
+        "--backend",
+        choices=["auto", "onnx", "tflite", "lyra"],
+        default="auto",
+        help="what runs the model (default: auto, the faster one, measured once on this machine)",
+    )
 
 
 def check_json(args: argparse.Namespace) -> None:
@@ -76,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     from edge_codec.runtime.file_encoder import encode_file
 
     check_json(args)
-    bundle = load_bundle(args.model)
+    bundle = load_bundle(args.model).on(args.backend)
     report = encode_file(
         args.source,
         args.target,

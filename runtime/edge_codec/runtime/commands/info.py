@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge_codec.runtime.commands.encode import add_backend_option
+
 _EXAMPLES = """examples:
   edge-codec info
   edge-codec info voice-m --check
@@ -33,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="also run the model on its golden clip on this machine"
     )
+    add_backend_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     elif Path(args.subject).is_file():
         facts = inspection.describe_file(args.subject)
     else:
-        facts = inspection.describe_model(args.subject, check=args.check)
+        facts = inspection.describe_model(args.subject, check=args.check, backend=args.backend)
     lines_for = _lines_of_install if args.subject is None else lines_of
     print(json.dumps(facts) if args.json else "\n".join(lines_for(facts)))
 

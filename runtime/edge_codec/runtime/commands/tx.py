@@ -4,6 +4,7 @@ import argparse
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from edge_codec.runtime.commands.encode import add_backend_option
 from edge_codec.runtime.commands.keying_options import (
     add_keying_options,
     keyed_url,
@@ -77,6 +78,7 @@ def add_port_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="voice-m", help="name or directory of the bundle (default: voice-m)"
     )
+    add_backend_option(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from edge_codec.runtime.ports import plugged_port
     from edge_codec.runtime.transceiver import StopSignal, SystemClock, Talker, assembly
 
-    clock, bundle = SystemClock(), load_bundle(args.model)
+    clock, bundle = SystemClock(), load_bundle(args.model).on(args.backend)
     talk, rate_hz = read_talk(args, bundle), bundle.spec.sample_rate_hz
     make_sender = assembly.sender_maker(bundle, talk)
     report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")

@@ -1,0 +1,155 @@
+"""A codec as two TFLite files: samples -> codes and codes -> samples, one packed state each.
+
+A file has one function for each length of call, `frames_1` for a call of one code frame, and all
+of them share their weights. Needs an environment of its own (`make export-env`): litert-torch
+and what comes with it are 2 GB. Knows nothing of bundles.
+
+Shapes: T samples, F code frames, K layers, S state numbers.
+"""
+
+import logging
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from edge_codec.export.rounding import INT8_LAYERS, int8_layers
+from edge_codec.runtime.errors import MissingExtraError, ParityError
+from edge_codec.training.codec import FrameCodec
+
+ACTIVATIONS = ("float32", "int8")
+"""What the encoder's products with int8 weights take: int8 is faster, float32 keeps more codes."""
+
+
+class TfliteEncoder(nn.Module):
+    """What is converted to the encoder's file."""
+
+    def __init__(self, codec: FrameCodec) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, audio: Tensor, state: Tensor) -> dict[str, Tensor]:
+        """[1, T] and [1, S] -> codes [1, F, K] and the next state."""
+        codes, next_state = self.codec.encode_step(audio, state)
+        return {"codes": codes.to(torch.int32), "next_state": next_state}
+
+
+class TfliteDecoder(nn.Module):
+    """What is converted to the decoder's file."""
+
+    def __init__(self, codec: FrameCodec) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, codes: Tensor, state: Tensor) -> dict[str, Tensor]:
+        """[1, F, K] and [1, S] -> audio [1, T] and the next state.
+
+        The decoder's own step without its autocast, behind which names of layers are lost.
+        """
+        decoder = self.codec.decoder
+        hidden, tail = torch.split(state, decoder.sizes, dim=1)
+        y, hidden = decoder.body.step(self.codec.quantizer.decode(codes), hidden)
+        audio, tail = decoder.synthesis.step(decoder.head(y), tail)
+        return {"audio": audio, "next_state": torch.cat([hidden, tail], dim=1)}
+
+
+def write_tflite(
+    folded: FrameCodec, frames: Sequence[int], *, precision: str, activations: str = "float32"
+) -> dict[str, bytes]:
+    """The `encoder` and `decoder` files of a codec.
+
+    Args:
+        folded: what to convert, from `fold_codec`; for int8 from `round_codec`.
+        frames: code frames of a call, one function each.
+        precision: fp32 or int8.
+        activations: for int8: one of `ACTIVATIONS`, for the encoder.
+
+    Raises:
+        MissingExtraError: the converter is not installed.
+        ParityError: not every layer that should be int8 is.
+    """
+    files = {
+        "encoder": _convert(TfliteEncoder(folded), "audio", folded, frames),
+        "decoder": _convert(TfliteDecoder(folded), "codes", folded, frames),
+    }
+    if precision == "fp32":
+        return files
+    kinds = {"encoder": activations, "decoder": "int8"}
+    quantized = {role: _quantize(file, role, kinds[role]) for role, file in files.items()}
+    for role, file in quantized.items():
+        wanted = len(frames) * len(int8_layers(folded, role))
+        if (found := count_int8_products(file)) != wanted:
+            raise ParityError(f"the {role} has {found} int8 products, expected {wanted}")
+    return quantized
+
+
+def count_int8_products(file: bytes) -> int:
+    """Products of a TFLite file whose weights are int8, whether or not it unpacks them first."""
+    import ai_edge_litert.schema_py_generated as schema  # noqa: PLC0415  not in every environment
+
+    model = schema.ModelT.InitFromPackedBuf(file, 0)
+    builtin = schema.BuiltinOperator
+    codes = [code.builtinCode for code in model.operatorCodes]
+    count = 0
+    for graph in model.subgraphs:
+        sources = {
+            operator.outputs[0]: operator.inputs[0]
+            for operator in graph.operators
+            if codes[operator.opcodeIndex] == builtin.DEQUANTIZE
+        }
+        for operator in graph.operators:
+            if codes[operator.opcodeIndex] == builtin.FULLY_CONNECTED:
+                weights = graph.tensors[sources.get(operator.inputs[1], operator.inputs[1])]
+                count += weights.type == schema.TensorType.INT8
+    return count
+
+
+def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[int]) -> bytes:
+    """One float file with a function for each number of frames."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import litert_torch  # noqa: PLC0415  2 GB; only when used
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "TFLite graphs need an environment of their own: run `make export-env`, then "
+            "`.venv/export-env/bin/edge-codec export`; or give --backend onnx"
+        ) from error
+    logging.getLogger("litert_torch").setLevel(logging.ERROR)
+    spec, converter = codec.spec, litert_torch
+    for count in frames:
+        x, state = {
+            "audio": (torch.zeros(1, count * spec.hop_samples), codec.encoder.zero_state()),
+            "codes": (
+                torch.zeros(1, count, spec.layers, dtype=torch.int32),
+                codec.decoder.zero_state(),
+            ),
+        }[name]
+        converter = converter.signature(
+            f"frames_{count}", module.eval(), sample_kwargs={name: x, "state": state}
+        )
+    return bytes(converter.convert().model_content())
+
+
+def _quantize(file: bytes, role: str, activations: str) -> bytes:
+    """A file with int8 weights, one scale an output, in the layers that are meant to have them."""
+    from ai_edge_quantizer import qtyping, quantizer  # noqa: PLC0415  comes with litert-torch
+
+    weights = qtyping.TensorQuantizationConfig(
+        num_bits=8, symmetric=True, granularity=qtyping.QuantGranularity.CHANNELWISE
+    )
+    unpacked = activations == "float32"
+    precision = qtyping.ComputePrecision
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=weights,
+        compute_precision=precision.FLOAT if unpacked else precision.INTEGER,
+        explicit_dequantize=unpacked,
+    )
+    recipe = quantizer.Quantizer(bytearray(file))
+    recipe.update_quantization_recipe(
+        regex=f".*Linear_({'|'.join(INT8_LAYERS[role])}).*",
+        operation_name=qtyping.TFLOperationName.FULLY_CONNECTED,
+        op_config=config,
+    )
+    return bytes(recipe.quantize().quantized_model)

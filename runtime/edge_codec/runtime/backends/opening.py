@@ -1,0 +1,74 @@
+"""From a bundle and what was asked for to a graph that runs. Libraries are imported only here."""
+
+from edge_codec.runtime.backends import Graph, silenced_stderr
+from edge_codec.runtime.backends.selection import choose_backend
+from edge_codec.runtime.bundle import Bundle
+from edge_codec.runtime.errors import BundleError
+from edge_codec.runtime.manifest import AUTO
+
+
+def open_graph(
+    bundle: Bundle,
+    role: str,
+    *,
+    threads: int | None = None,
+    precision: str = AUTO,
+    backend: str = AUTO,
+) -> Graph:
+    """Load the `encoder` or `decoder` of a bundle.
+
+    Args:
+        bundle: where from.
+        role: encoder or decoder.
+        threads: threads one call may use; None for what the bundle's target says.
+        precision: fp32, int8, or auto for the best one the bundle ships.
+        backend: onnx, tflite, lyra, or auto as in `choose_backend`.
+
+    Raises:
+        BundleError: the bundle has no such graph, or it cannot be loaded.
+        MissingExtraError: what runs it is not installed.
+    """
+    backend = choose_backend(bundle, backend, precision)
+    if precision == AUTO:
+        precision = bundle.best_precision(backend)
+    opener = {"onnx": _open_onnx, "tflite": _open_tflite, "lyra": _open_lyra}[backend]
+    with silenced_stderr():
+        return opener(bundle, role, precision, threads or bundle.target["threads"])
+
+
+def _open_onnx(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+    from edge_codec.runtime.backends.onnx import OnnxGraph  # noqa: PLC0415  only when used
+
+    return OnnxGraph(
+        bundle.graph_path(role, precision, "onnx"),
+        state_size=bundle.state_size(role, precision, "onnx"),
+        threads=threads,
+        providers=bundle.target["providers"],
+    )
+
+
+def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+    from edge_codec.runtime.backends.tflite import Stream, TfliteGraph  # noqa: PLC0415  likewise
+
+    audio = Stream(name="audio", dtype="float32", frame=(bundle.spec.hop_samples,))
+    codes = Stream(name="codes", dtype="int32", frame=(1, bundle.spec.layers))
+    takes, gives = (audio, codes) if role == "encoder" else (codes, audio)
+    return TfliteGraph(
+        bundle.graph_path(role, precision, "tflite"),
+        takes=takes,
+        gives=gives,
+        state_size=bundle.state_size(role, precision, "tflite"),
+        threads=threads,
+    )
+
+
+def _open_lyra(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+    from edge_codec.runtime.backends import lyra  # noqa: PLC0415  only when used
+
+    spec = bundle.spec
+    sizes = (spec.hop_samples, spec.layers, spec.codebook_size)
+    if sizes != (lyra.HOP_SAMPLES, lyra.LAYERS, lyra.CODEBOOK_SIZE):
+        raise BundleError(f"{bundle.path} has Lyra's graphs and another codec: {spec}")
+    make = lyra.LyraEncoder if role == "encoder" else lyra.LyraDecoder
+    paths = (bundle.graph_path(name, precision, "lyra") for name in (role, "quantizer"))
+    return make(*paths, threads=threads)
