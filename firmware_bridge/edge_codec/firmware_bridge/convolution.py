@@ -34,7 +34,8 @@ _IMPOSSIBLE = 1 << 20
 
 def coded_bits(n_bits: int, pattern: npt.NDArray[np.bool_]) -> int:
     """Bits that a block of `n_bits`, tail included, takes when sent with this pattern."""
-    return int(np.resize(pattern, 2 * n_bits).sum())
+    whole, rest = divmod(2 * n_bits, len(pattern))
+    return int(whole * pattern.sum() + pattern[:rest].sum())
 
 
 def convolve(bits: BitArray, pattern: npt.NDArray[np.bool_]) -> BitArray:

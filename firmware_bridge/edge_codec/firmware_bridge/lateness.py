@@ -1,18 +1,22 @@
 """What a sender gives up when the line is late: layers first, then superframes, then the mode.
 
-Knows ages and counts, no packets and no clock. How many layers are sent follows from the age of
-the superframe alone, so a line that is too slow by any factor settles where the layers just fit,
-and all of them are back as soon as it recovers.
+Knows ages, bytes and counts, no packets and no clock. How long a line took for what it was given
+last tells how much it carries; from then on a superframe gets as many layers as fit, and a little
+more each time, until the line is late again.
 """
 
 from collections import deque
 
-CUT_AFTER = 0.5
-"""Age, in superframes, up to which all layers are sent."""
+LATE_AFTER = 0.5
+"""Age, in superframes, from which a line is too slow for what it was given."""
 BASE_AFTER = 1.5
-"""Age from which the base class alone is sent; in between in proportion."""
+"""Age from which the base class alone is sent."""
 DROP_AFTER = 2.0
 """Age beyond which a superframe is not sent: it would only delay the next ones."""
+_SHARE = 0.9
+"""Of what a late line was seen to carry, so that it catches up."""
+_GROWTH = 1.02
+"""Per superframe that was in time: twice as much after four to nine seconds."""
 STEP_DROPS = 2
 """Superframes dropped within `STEP_WITHIN` that ask for a lower mode."""
 STEP_WITHIN = 8
@@ -22,14 +26,40 @@ CLEAN_MAX_S = 160.0
 """Most that this grows to: every step up that fails doubles it."""
 
 
-def layers_in_time(age: float, least: int, most: int) -> int:
-    """How many layers to send of a superframe that has waited for `age` superframes.
+class ByteBudget:
+    """How many bytes a superframe may take, from how long the line took for earlier ones."""
 
-    >>> [layers_in_time(age, 2, 6) for age in (0.4, 0.6, 1.0, 1.4, 1.6)]
-    [6, 5, 4, 2, 2]
-    """
-    share = (BASE_AFTER - age) / (BASE_AFTER - CUT_AFTER)
-    return least + int((most - least) * min(max(share, 0.0), 1.0))
+    def __init__(self) -> None:
+        self.rate_bytes_s: float | None = None
+        """What the line carries, as far as known; None: all it was given so far."""
+        self._taken_s: float | None = None
+        self._taken_bytes = 0
+
+    def note(self, n_bytes: int) -> None:
+        """Note that the line took a packet."""
+        self._taken_bytes += n_bytes
+
+    def note_superframe(
+        self, age: float, *, least_bytes_s: float, most_bytes_s: float, now_s: float
+    ) -> None:
+        """Note that the line is ready for the next superframe, which has waited for `age`.
+
+        Args:
+            age: in superframes.
+            least_bytes_s: what base classes alone need; a line that stood still comes back to
+                that at once.
+            most_bytes_s: what whole superframes need.
+            now_s: the time.
+        """
+        elapsed_s = 0.0 if self._taken_s is None else now_s - self._taken_s
+        if age > LATE_AFTER and elapsed_s > 0:
+            seen_bytes_s = _SHARE * self._taken_bytes / elapsed_s
+            self.rate_bytes_s = min(seen_bytes_s, self.rate_bytes_s or seen_bytes_s)
+            self.rate_bytes_s = max(self.rate_bytes_s, least_bytes_s)
+        elif self.rate_bytes_s is not None:
+            grown_bytes_s = self.rate_bytes_s * _GROWTH
+            self.rate_bytes_s = grown_bytes_s if grown_bytes_s < most_bytes_s else None
+        self._taken_s, self._taken_bytes = now_s, 0
 
 
 class StepControl:

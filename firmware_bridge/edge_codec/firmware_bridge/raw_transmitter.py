@@ -29,14 +29,15 @@ class RawTransmitter(Spurt):
             LocalLinkError: tag out of range, or a profile that R frames cannot carry.
         """
         super().__init__(hello, stream_tag=stream_tag, stats=stats)
-        self._format = RawFormat(hello.profile)
-        self._frames = frame_codec_for(self._format)
+        form = RawFormat(hello.profile)
+        self._frames = frame_codec_for(form)
+        self._frame_bytes = form.frame_bytes
         self._hello_interval_s = HELLO_INTERVAL_S
 
     @property
     def voice_bytes(self) -> int:
         """Bytes of every frame."""
-        return self._format.frame_bytes
+        return self._frame_bytes
 
     def _pack_hello(self, kind: PacketType) -> bytes:
         return self._frames.pack_hello(self._header(kind), self._hello)

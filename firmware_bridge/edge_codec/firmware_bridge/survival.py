@@ -1,7 +1,7 @@
 """What rate of random bit errors a mode survives. Knows sizes and measurements, no bits.
 
 Of packets it follows from their length. Of raw frames it was measured, over 400 superframes with
-lists of eight; see docs/adr/0010.
+lists of eight; see docs/adr/0008.
 """
 
 from edge_codec.firmware_bridge.profile import Framing, StreamProfile, framed_bytes
@@ -13,10 +13,10 @@ LAYERS_ERASED = 0.05
 """Share of superframes that may lack layers."""
 RAW_BASE_BER = 5e-2
 """Base blocks are one code for all modes: this much they take, whatever their length."""
-_UPPER_BER = 2.2e-2
+_UPPER_BER = 2.26e-2
 """What an upper block of `_UPPER_BITS` takes; a longer one takes a little less."""
 _UPPER_BITS = 142
-_UPPER_SLOPE = 0.17
+_UPPER_SLOPE = 0.3
 
 
 def survived_ber(framing: Framing, profile: StreamProfile, *, base_only: bool) -> float:

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from edge_codec.firmware_bridge import DutyCycle, Line, LinkStats, Spurt, StreamProfile, TokenBucket
 from edge_codec.firmware_bridge.lateness import (
-    CUT_AFTER,
+    BASE_AFTER,
     DROP_AFTER,
+    LATE_AFTER,
+    ByteBudget,
     StepControl,
-    layers_in_time,
 )
 from edge_codec.runtime.codec import IntArray, StreamEncoder
 
@@ -60,10 +61,15 @@ class Sender:
         self._make_spurt = make_spurt
         self._steps = steps
         self._step = 0
+        self._is_settling = False
+        """A new mode's HELLOs are on their way: what they make late says nothing about it."""
         self._spurt = make_spurt(steps[0], self.stats)
+        self._last_layers = self.profile.layers
+        """Layers of the superframe that was sent last."""
         self._line = line
         self._bucket = TokenBucket.for_line(line) if line else None
         self._is_live = is_live
+        self._budget = ByteBudget()
         self._control = StepControl()
         self._frames: deque[tuple[IntArray, float]] = deque()
         """Code frames [K] and when they were made."""
@@ -85,7 +91,7 @@ class Sender:
     @property
     def layers(self) -> int:
         """Layers of the superframe that was sent last."""
-        return self._spurt.layers
+        return self._last_layers
 
     @property
     def voice_bytes(self) -> int:
@@ -134,10 +140,12 @@ class Sender:
         if self.wait_s(now_s) != 0.0:
             return None
         if not self._ready:
+            self._measure(now_s)
             self._make_packets(now_s)
         if not self._ready:
             return None
         packet = self._ready.popleft()
+        self._budget.note(len(packet))
         if self._bucket and self._line:
             self._bucket.consume(len(packet), now_s=now_s)
             self.duty.use(self._line.airtime_s(len(packet)), now_s=now_s)
@@ -161,10 +169,30 @@ class Sender:
     def _enqueue(self, codes_FK: IntArray, now_s: float) -> None:
         self._frames.extend((codes_K, now_s) for codes_K in codes_FK)
 
+    def _bytes_per_second(self, layers: int) -> float:
+        self._spurt.layers = layers
+        return self._spurt.voice_bytes / self.profile.superframe_s
+
+    def _measure(self, now_s: float) -> None:
+        """Learn from how long the superframe at hand had to wait what the line carries."""
+        least_bytes_s, most_bytes_s = map(
+            self._bytes_per_second, (self._spurt.least_layers, self.profile.layers)
+        )
+        self._budget.note_superframe(
+            self._age(now_s), least_bytes_s=least_bytes_s, most_bytes_s=most_bytes_s, now_s=now_s
+        )
+        self._choose_layers(now_s)
+
     def _choose_layers(self, now_s: float) -> None:
+        """As many as the line carries; the base class alone if that was not enough."""
         spurt = self._spurt
-        least, most = spurt.least_layers, spurt.profile.layers
-        spurt.layers = layers_in_time(self._age(now_s), least, most)
+        spurt.layers = spurt.profile.layers
+        if self._age(now_s) > BASE_AFTER:
+            spurt.layers = spurt.least_layers
+        elif (rate_bytes_s := self._budget.rate_bytes_s) is not None:
+            budget_bytes = rate_bytes_s * spurt.profile.superframe_s
+            while spurt.layers > spurt.least_layers and spurt.voice_bytes > budget_bytes:
+                spurt.layers -= 1
 
     def _make_packets(self, now_s: float) -> None:
         """The next superframe, with HELLO when it is due; END when there is none."""
@@ -172,9 +200,10 @@ class Sender:
             self._ready += self._spurt.finish(now_s=now_s)
             self._is_ending = False
         elif self._may_send(now_s):
-            self._control.note(
-                was_dropped=False, was_late=self._age(now_s) > CUT_AFTER, now_s=now_s
-            )
+            self._is_settling = False
+            self._last_layers = self._spurt.layers
+            age = self._age(now_s)
+            self._control.note(was_dropped=False, was_late=age > LATE_AFTER, now_s=now_s)
             packets = self._spurt.send_frames(self._next_superframe(), now_s=now_s)
             # A HELLO comes with the voice it is due before. Somebody waits for the voice, though:
             # on a slow line a HELLO in front would take 0.3 s.
@@ -198,6 +227,8 @@ class Sender:
     def _give_up_late(self, now_s: float) -> None:
         while self._age(now_s) > DROP_AFTER:
             self._spurt.skip_superframe(self._next_superframe())
+            if self._is_settling:
+                continue
             self._control.note(was_dropped=True, was_late=True, now_s=now_s)
             is_lowest = self._step + 1 == len(self._steps)
             if self._control.should_step_down(now_s) and not is_lowest:
@@ -208,5 +239,7 @@ class Sender:
         """End the talk spurt and open one in another mode."""
         self._ready += self._spurt.finish(now_s=now_s)
         self._step = step
+        self._is_settling = True
         self._spurt = self._make_spurt(self._steps[step], self.stats)
+        self._last_layers = self.profile.layers
         self.open(now_s)

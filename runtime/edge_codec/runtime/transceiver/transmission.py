@@ -171,7 +171,7 @@ class Transmission:
     def _take_packet(self, now_s: float) -> bytes | None:
         """The next packet, unless the machine itself still holds one: there it would grow old."""
         unsent_bytes = self._backlog_bytes()
-        if unsent_bytes > self._sender.voice_bytes:
+        if unsent_bytes > self._sender.voice_bytes // 4:
             self._check_stuck(now_s, is_moving=unsent_bytes < self._unsent_bytes)
             self._unsent_bytes = unsent_bytes
             return None
