@@ -35,8 +35,8 @@ class Delay(Protocol):
     def observe(self, lateness_s: float) -> None:
         """Note a superframe that came this much after the earliest possible time."""
 
-    def widen(self) -> None:
-        """Note a superframe that came too late to be played."""
+    def widen(self, by_s: float) -> None:
+        """Note a superframe of which this much came too late to be played."""
 
 
 class FixedDelay:
@@ -48,7 +48,7 @@ class FixedDelay:
     def observe(self, lateness_s: float) -> None:
         """Nothing to learn."""
 
-    def widen(self) -> None:
+    def widen(self, by_s: float) -> None:
         """Nothing to learn."""
 
 
@@ -64,7 +64,7 @@ def serial_delay(superframe_s: float, airtime_s: float, repeated_s: float = 0.0)
 
 
 class AdaptiveDelay:
-    """The 95th percentile of recent lateness, and for a while a superframe more after a miss.
+    """The 95th percentile of recent lateness, and for a while more after a miss.
 
     Source: the forgetting histogram of WebRTC's NetEQ (delay_manager), with its factor.
     """
@@ -100,9 +100,10 @@ class AdaptiveDelay:
         self._bonus_s *= self._BONUS_FORGETTING
         self._update()
 
-    def widen(self) -> None:
-        """Hold frames one superframe longer."""
-        self._bonus_s = self._superframe_s
+    def widen(self, by_s: float) -> None:
+        """Hold frames as much longer as was missing, and half as much again."""
+        # A whole superframe would be safer, but the pause that makes it is as long as 0.24 s.
+        self._bonus_s = min(self._bonus_s + 1.5 * by_s, self._superframe_s)
 
     def _update(self) -> None:
         self.delay_s = max(self._quantile_s(), self._least_s) + SERIAL_MARGIN_S + self._bonus_s
@@ -152,7 +153,7 @@ class JitterBuffer(Generic[Frame]):
         self._frames.update(enumerate(frames[late:], start=position + late))
         if late:
             self.late_frames += late
-            self._delay.widen()
+            self._delay.widen(late * self._frame_s)
 
     def pull(self, now_s: float) -> list[Frame | None]:
         """Return the frames due by `now_s`; None asks the decoder to conceal one."""
