@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.config import AdversarialConfig, OptimiserConfig
 from edge_codec.training.discriminators import Discriminators, Judgement
+from edge_codec.training.distributed import ALONE, Crew
 from edge_codec.training.optimisers import optimiser_tensors, restore_optimiser
 
 NETS = "discriminators."
@@ -78,12 +79,13 @@ class Adversary:
             discrimination=discrimination_loss(original, decoded),
         )
 
-    def learn(self, discrimination: Tensor, factor: float) -> None:
+    def learn(self, discrimination: Tensor, factor: float, crew: Crew = ALONE) -> None:
         """One step of the discriminators, their step size scaled by `factor`."""
         weights = list(self.nets.parameters())
         self.optimiser.param_groups[0]["lr"] = self.config.lr * factor
         self.optimiser.zero_grad(set_to_none=True)
         discrimination.backward(inputs=weights)  # type: ignore[no-untyped-call]
+        crew.average_gradients(weights)
         nn.utils.clip_grad_norm_(weights, self.config.clip)
         self.optimiser.step()
 

@@ -1,8 +1,8 @@
 """Checkpoints: tensors in safetensors, everything else in JSON. Nothing in them is executed.
 
 A folder holds `state.safetensors` (weights, averaged weights, optimiser state) and
-`training.json` (recipe, step, seed, data, commit). Files are replaced whole, so a training
-killed at any moment leaves the last complete pair.
+`training.json` (recipe, step, seed, data, commit). The first carries a copy of the second, and
+both are replaced whole: a training killed at any moment leaves a state that knows its step.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,6 +22,8 @@ from edge_codec.training.registry import make_codec
 
 STATE_FILE = "state.safetensors"
 FACTS_FILE = "training.json"
+RECORD = "training"
+"""Key of the copy of `training.json` in the state's metadata."""
 AVERAGED = "ema."
 """Prefix of the averaged weights, the ones that ship."""
 
@@ -45,12 +47,13 @@ class Facts:
 def save_checkpoint(folder: Path, tensors: dict[str, Tensor], recipe: Recipe, facts: Facts) -> None:
     """Write both files, each by rename."""
     folder.mkdir(parents=True, exist_ok=True)
+    record = json.dumps({"recipe": recipe.to_dict(), "facts": asdict(facts)}, indent=1)
     partial = folder / (STATE_FILE + ".part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(contiguous, partial, metadata={RECORD: record})
     partial.replace(folder / STATE_FILE)
-    record = {"recipe": recipe.to_dict(), "facts": asdict(facts)}
     partial = folder / (FACTS_FILE + ".part")
-    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    partial.write_text(record + "\n", encoding="utf-8")
     partial.replace(folder / FACTS_FILE)
 
 
@@ -63,6 +66,9 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:
     try:
         record: dict[str, Any] = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
         tensors = load_file(folder / STATE_FILE)
+        with safe_open(folder / STATE_FILE, "pt") as state:
+            # Later than the file if the training was killed between the two.
+            record = json.loads((state.metadata() or {}).get(RECORD, "null")) or record
         recipe = build(Recipe, record["recipe"], where=FACTS_FILE)
         return tensors, recipe, build(Facts, record["facts"], where=FACTS_FILE)
     except OSError as error:

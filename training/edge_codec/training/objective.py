@@ -11,7 +11,9 @@ from torch import Tensor
 
 from edge_codec.training.adversarial import Adversary
 from edge_codec.training.config import Recipe
+from edge_codec.training.distributed import ALONE, Crew
 from edge_codec.training.losses import ReconstructionLoss
+from edge_codec.training.precision import all_bits
 
 NORM_DECAY = 0.999
 """Of the running gradient norms that balancing divides by (EnCodec, arXiv 2210.13438)."""
@@ -30,7 +32,7 @@ class Verdict:
 class Objective:
     """The losses a recipe asks for, with their weights."""
 
-    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, device: torch.device, crew: Crew = ALONE) -> None:
         loss, adversarial = recipe.loss, recipe.adversarial
         self.recipe = recipe
         self.reconstruction = ReconstructionLoss(loss, recipe.model.sample_rate_hz).to(device)
@@ -44,14 +46,18 @@ class Objective:
             "adversarial": adversarial.adversarial,
             "features": adversarial.features,
         }
-        self.balancer = GradientBalancer(list(self.weights), device) if loss.balanced else None
+        self.balancer = (
+            GradientBalancer(list(self.weights), device, crew) if loss.balanced else None
+        )
 
     def judge(self, decoded_BT: Tensor, original_BT: Tensor, taught_BT: Tensor | None) -> Verdict:
         """All losses of decoded audio against the original, and a teacher's rendering if given."""
-        distance = self.reconstruction(decoded_BT, original_BT)
+        with all_bits():
+            distance = self.reconstruction(decoded_BT, original_BT)
         terms = {"mel": distance.mel, "spectral": distance.spectral}
         if taught_BT is not None:
-            taught = self.reconstruction(decoded_BT, taught_BT)
+            with all_bits():
+                taught = self.reconstruction(decoded_BT, taught_BT)
             loss = self.recipe.loss
             terms["distillation"] = loss.mel * taught.mel + loss.spectral * taught.spectral
         if self.adversary is None:
@@ -89,8 +95,9 @@ class GradientBalancer:
     Source: EnCodec (arXiv 2210.13438), section 3.4.
     """
 
-    def __init__(self, names: list[str], device: torch.device) -> None:
+    def __init__(self, names: list[str], device: torch.device, crew: Crew = ALONE) -> None:
         self.names = names
+        self.crew = crew
         self.norms = torch.zeros(2, len(names), device=device)
         """Decayed sums of the norms, and of the number of times each was seen."""
 
@@ -110,7 +117,9 @@ class GradientBalancer:
             (gradient,) = torch.autograd.grad(term, decoded_BT, retain_graph=True)
             seen = self.norms[:, self.names.index(name)]
             seen.mul_(NORM_DECAY)
-            seen += (1 - NORM_DECAY) * torch.stack([gradient.norm(), gradient.new_ones(())])
+            seen += (1 - NORM_DECAY) * torch.stack(
+                [self.crew.norm(gradient), gradient.new_ones(())]
+            )
             mean_norm = seen[0] / seen[1]
             parts.append(term * (weights[name] / whole) / mean_norm.clamp_min(1e-12))
         return torch.stack(parts).sum()

@@ -1,4 +1,4 @@
-"""The training loop: excerpts -> codec -> losses -> step, on a CPU or one GPU.
+"""The training loop: excerpts -> codec -> losses -> step, on a CPU, a GPU or many of them.
 
 Randomness depends only on (seed, step) and all state is in the checkpoint, so a training that
 was killed continues as if it had not been. It knows nothing of files but checkpoints.
@@ -23,8 +23,9 @@ from edge_codec.training.checkpoint import (
     source_commit,
 )
 from edge_codec.training.codec import Codec
-from edge_codec.training.config import Recipe
+from edge_codec.training.config import DataConfig, Recipe
 from edge_codec.training.data import ExcerptSource
+from edge_codec.training.distributed import ALONE, Crew
 from edge_codec.training.frame_loss import before_hardening, draw_depths, draw_wrong_codes
 from edge_codec.training.objective import Objective
 from edge_codec.training.optimisers import (
@@ -33,9 +34,12 @@ from edge_codec.training.optimisers import (
     restore_optimiser,
     schedule,
 )
+from edge_codec.training.precision import all_bits, codec_format, start_tf32
 from edge_codec.training.registry import make_codec
 from edge_codec.training.rvq import Quantized
 
+START_EXCERPTS = 64
+"""Excerpts that the codec sees before the first step, to set its scales."""
 RESTART_EVERY = 10
 """Steps between searches for dead codes."""
 
@@ -51,19 +55,24 @@ class Trainer:
         seed: int,
         data_sha256: str,
         teacher: Codec | None = None,
+        crew: Crew = ALONE,
     ) -> None:
         """Start from random weights on the device that holds `source`.
 
         Raises:
-            ConfigError: the recipe distils and there is no teacher, or its audio does not fit.
+            ConfigError: the recipe distils and there is no teacher, or its audio does not fit; the
+                crew cannot share the recipe's batch.
         """
         torch.manual_seed(seed)
+        self.crew = crew
+        self.crew.check_batch(recipe.data.batch)
         self.recipe, self.source, self.seed, self.data_sha256 = recipe, source, seed, data_sha256
         self.device = source.audio.device
+        start_tf32(self.device)
         self.codec = make_codec(recipe).to(self.device)
         self.averaged = make_codec(recipe).to(self.device).requires_grad_(False)
         self.teacher = check_teacher(recipe, self.codec, teacher)
-        self.objective = Objective(recipe, self.device)
+        self.objective = Objective(recipe, self.device, self.crew)
         self.optimisers = make_optimisers(self.codec, recipe)
         self.trained = [w for o, _ in self.optimisers for g in o.param_groups for w in g["params"]]
         self.step = self.schedule_step = 0
@@ -74,19 +83,28 @@ class Trainer:
 
     def _start_from_data(self) -> None:
         rng = np.random.default_rng([self.seed, 0])
-        config = replace(self.recipe.data, batch=64)
-        excerpts = self.source.draw(config, self.samples, rng)
-        self.codec.start_from(excerpts)
+        batch = START_EXCERPTS + -START_EXCERPTS % self.crew.size
+        excerpts = self._draw(replace(self.recipe.data, batch=batch), rng)
+        self.codec.start_from(self.crew.gather(excerpts))
         self.averaged.load_state_dict(self.codec.state_dict())
+
+    def _draw(self, config: DataConfig, rng: np.random.Generator) -> Tensor:
+        """This process' excerpts of the batch that all processes draw."""
+        return self.crew.part(self.source.draw(config, self.samples, rng))
 
     @property
     def is_quantizing(self) -> bool:
         """Whether the quantizer has been initialised."""
         return self.step >= self.recipe.quantizer.start_step
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the recipe's last step is done."""
+        return self.schedule_step >= self.recipe.steps
+
     def run(self) -> Iterator[dict[str, float]]:
         """Train to the recipe's last step; yields the losses of each step."""
-        while self.schedule_step < self.recipe.steps:
+        while not self.is_finished:
             yield self.train_step()
 
     def train_step(self) -> dict[str, float]:
@@ -94,7 +112,7 @@ class Trainer:
         rng = np.random.default_rng([self.seed, self.step, 1])
         if self.step == self.recipe.quantizer.start_step and self.recipe.quantizer.from_data:
             self._initialise_quantizer(rng)
-        original = self.source.draw(self.recipe.data, self.samples, rng)
+        original = self._draw(self.recipe.data, rng)
         decoded, quantized = self._run_codec(original, rng)
         delay = self.codec.forward_delay_samples
         target = original[:, : self.samples - delay]
@@ -110,16 +128,19 @@ class Trainer:
         self.schedule_step += 1
         if verdict.discrimination is not None:
             terms["discrimination"] = verdict.discrimination
-        return {name: float(value.detach()) for name, value in ({"total": total} | terms).items()}
+        terms = {"total": total} | terms
+        values = self.crew.mean(torch.stack([value.detach() for value in terms.values()]))
+        return dict(zip(terms, values.tolist(), strict=True))
 
     def _run_codec(
         self, original: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Quantized | None]:
         with torch.set_grad_enabled(not self.recipe.freeze_bitstream):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
+            with codec_format(self.device, bf16=self.recipe.bf16):
                 latent = self.codec.encoder(original).float()
-            quantized = self._quantize(latent, rng) if self.is_quantizing else None
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
+            with all_bits():
+                quantized = self._quantize(latent, rng) if self.is_quantizing else None
+        with codec_format(self.device, bf16=self.recipe.bf16):
             decoded = self.codec.decoder(latent if quantized is None else quantized.latent_BFD)
         return decoded, quantized
 
@@ -128,17 +149,21 @@ class Trainer:
         if self.schedule_step < config.harden_from * self.recipe.steps:
             config = before_hardening(config)
         shape = (self.recipe.data.batch, self.frames)
-        kept = torch.from_numpy(draw_depths(config, layers, shape, rng)).to(self.device)
+        drawn = torch.from_numpy(draw_depths(config, layers, shape, rng))
+        kept = self.crew.part(drawn).to(self.device)
         wrong = None
         if config.wrong_codes > 0:
             size = self.codec.spec.codebook_size
-            drawn = draw_wrong_codes(config.wrong_codes, size, (*shape, layers), rng)
-            wrong = torch.from_numpy(drawn).to(self.device)
+            drawn = torch.from_numpy(
+                draw_wrong_codes(config.wrong_codes, size, (*shape, layers), rng)
+            )
+            wrong = self.crew.part(drawn).to(self.device)
         quantized: Quantized = self.codec.quantizer(latent, kept, wrong)
         restarts = config.from_data and not self.recipe.freeze_bitstream
         if self.step % RESTART_EVERY == 0 and restarts:
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            self.codec.quantizer.restart_dead(latent, quantized.codes_BFK, generator)
+            codes = self.crew.gather(quantized.codes_BFK)
+            self.codec.quantizer.restart_dead(self.crew.gather(latent), codes, generator)
         return quantized
 
     @torch.no_grad()
@@ -160,7 +185,8 @@ class Trainer:
         contested = discrimination is not None
         total.backward(inputs=self.trained, retain_graph=contested)  # type: ignore[no-untyped-call]
         if self.objective.adversary is not None and discrimination is not None:
-            self.objective.adversary.learn(discrimination, factor)
+            self.objective.adversary.learn(discrimination, factor, self.crew)
+        self.crew.average_gradients(self.trained)
         nn.utils.clip_grad_norm_(self.trained, config.clip)
         for optimiser, _ in self.optimisers:
             optimiser.step()
@@ -172,8 +198,8 @@ class Trainer:
     def _initialise_quantizer(self, rng: np.random.Generator) -> None:
         latents: list[Tensor] = []
         while sum(map(len, latents)) < self.recipe.quantizer.initial_vectors:
-            excerpts = self.source.draw(self.recipe.data, self.samples, rng)
-            latents.append(self.codec.encoder(excerpts).flatten(0, 1))
+            latent = self.codec.encoder(self._draw(self.recipe.data, rng))
+            latents.append(self.crew.gather(latent).flatten(0, 1))
         generator = torch.Generator().manual_seed(self.seed)
         self.codec.quantizer.initialise(torch.cat(latents), generator)
         self.averaged.quantizer.load_state_dict(self.codec.quantizer.state_dict())

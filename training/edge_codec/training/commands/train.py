@@ -1,26 +1,30 @@
 """`edge-codec train`: run a recipe on prepared audio."""
 
 import argparse
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from signal import SIGINT, SIGTERM, signal
+from threading import Event
 from typing import TYPE_CHECKING
 
 from edge_codec.runtime.errors import ConfigError
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
     from edge_codec.training.trainer import Trainer
 
 EXAMPLES = """examples:
   edge-codec prepare data/speech-16k recordings/ speech.tar --rate 16000
   edge-codec train training/recipes/voice-m.toml --data data/speech-16k --out runs/voice-m
   edge-codec train training/recipes/voice-m.toml --data data/speech-16k --out runs/voice-m --resume
+  torchrun --nproc-per-node 4 $(which edge-codec) train training/recipes/voice-m.toml \\
+    --data data/speech-16k --out runs/voice-m --device cuda
 """
 SAVE_EVERY = 500
-"""Steps between checkpoints: a kill costs at most these."""
-LOG_EVERY = 20
-"""Steps averaged into one point of the loss curves."""
+"""Steps between checkpoints unless asked otherwise: a kill costs at most these."""
+SHOW_EVERY = 1000
+"""Steps between sounds and pictures in TensorBoard."""
 AVERAGED_FOLDER = "averaged"
 """Folder below the output with the finished weights alone."""
 
@@ -30,9 +34,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser(
         "train",
         help="train a codec from a recipe",
-        description="Train a codec. Checkpoints (safetensors and JSON) and TensorBoard curves go "
-        "to the output folder, the finished weights alone to `averaged` below it. Ctrl-C or "
-        "SIGTERM saves before it stops.",
+        description="Train a codec. Checkpoints (safetensors and JSON), TensorBoard curves, "
+        "decoded excerpts and spectrograms go to the output folder, the finished weights alone "
+        "to `averaged` below it. Ctrl-C or SIGTERM saves after the step at hand and stops; after a "
+        "kill, --resume goes on from the last checkpoint. Under torchrun all processes share each "
+        "batch.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,6 +55,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
     parser.add_argument("--steps", type=int, help="length of the training instead of the recipe's")
+    parser.add_argument(
+        "--save-every", type=int, default=SAVE_EVERY, metavar="STEPS", help="between checkpoints"
+    )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads")
     parser.set_defaults(run=run)
@@ -59,31 +68,66 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         ConfigError: recipe, data or checkpoint cannot be used.
+        KeyboardInterrupt: it was asked to stop; everything is saved.
     """
-    import signal
+    if args.save_every < 1 or args.threads < 1:
+        raise ConfigError("--save-every and --threads must be 1 or more")
+    trainer = _open_trainer(args)
+    with _stop_signals() as stop:
+        _train(args, trainer, stop)
+    if trainer.crew.rank == 0:
+        trainer.save(args.out)
+        if trainer.is_finished:
+            trainer.save_averaged(args.out / AVERAGED_FOLDER)
+    if not trainer.is_finished:
+        raise KeyboardInterrupt
 
+
+def _train(args: argparse.Namespace, trainer: "Trainer", stop: Event) -> None:
     from tqdm import tqdm
 
-    trainer = _open_trainer(args)
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
-    writer = _open_writer(args.out)
-    sums: dict[str, float] = {}
-    total = trainer.recipe.steps
-    try:
-        with tqdm(total=total, initial=trainer.schedule_step, desc=args.recipe.stem) as progress:
-            for losses in trainer.run():
-                progress.update()
-                sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
-                if trainer.step % LOG_EVERY == 0:
-                    progress.set_postfix(_log(writer, sums, trainer.step))
-                    sums = {}
-                if trainer.step % SAVE_EVERY == 0:
+    from edge_codec.training.monitor import Monitor
+
+    is_first = trainer.crew.rank == 0
+    total, done = trainer.recipe.steps, trainer.schedule_step
+    with (
+        closing(Monitor(args.out, trainer)) if is_first else nullcontext() as monitor,
+        tqdm(
+            total=total,
+            initial=done,
+            desc=args.recipe.stem,
+            disable=not is_first,
+            mininterval=1 if sys.stderr.isatty() else 30,
+        ) as progress,
+    ):
+        for losses in trainer.run():
+            progress.update()
+            if monitor is not None:
+                progress.set_postfix(monitor.add(losses) or {}, refresh=False)
+                if trainer.step % args.save_every == 0:
                     trainer.save(args.out)
-        trainer.save_averaged(args.out / AVERAGED_FOLDER)
+                if trainer.step % SHOW_EVERY == 0 or trainer.is_finished:
+                    monitor.show_samples()
+            if trainer.crew.wants_stop(stop.is_set()):
+                return
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Event]:
+    """An event that Ctrl-C and SIGTERM set; a second one stops at once."""
+    stop = Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal(number, ask) for number in (SIGINT, SIGTERM)}
+    try:
+        yield stop
     finally:
-        trainer.save(args.out)
-        writer.close()
+        for number, handler in before.items():
+            signal(number, handler)
 
 
 def _open_trainer(args: argparse.Namespace) -> "Trainer":
@@ -95,6 +139,7 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     from edge_codec.training.checkpoint import FACTS_FILE, load_codec
     from edge_codec.training.config import load_recipe
     from edge_codec.training.data import load_source
+    from edge_codec.training.distributed import join_crew
     from edge_codec.training.trainer import Trainer
 
     if args.device != "cpu" and not torch.cuda.is_available():
@@ -105,25 +150,18 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     recipe = load_recipe(args.recipe)
     if args.steps is not None:
         recipe = replace(recipe, steps=args.steps)
-    source = load_source(args.data, args.device)
-    data_sha256 = manifest_sha256(args.data)
-    teacher = None if args.teacher is None else load_codec(args.teacher)[0].to(args.device)
-    trainer = Trainer(recipe, source, seed=args.seed, data_sha256=data_sha256, teacher=teacher)
+    crew, device = join_crew(args.device)
+    teacher = None if args.teacher is None else load_codec(args.teacher)[0].to(device)
+    trainer = Trainer(
+        recipe,
+        load_source(args.data, device),
+        seed=args.seed,
+        data_sha256=manifest_sha256(args.data),
+        teacher=teacher,
+        crew=crew,
+    )
     if args.resume:
         trainer.resume(args.out)
     elif args.start_from is not None:
         trainer.resume(args.start_from, restart_schedule=True)
     return trainer
-
-
-def _open_writer(folder: Path) -> "SummaryWriter":
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(folder)
-
-
-def _log(writer: "SummaryWriter", sums: Mapping[str, float], step: int) -> dict[str, str]:
-    means = {name: value / LOG_EVERY for name, value in sums.items()}
-    for name, value in means.items():
-        writer.add_scalar(f"loss/{name}", value, step)
-    return {name: f"{value:.3f}" for name, value in means.items()}
