@@ -388,17 +388,19 @@ static uint32_t weight_of(const edge_raw_decoder_t *decoder, int16_t soft)
     return (uint32_t)(soft < 0 ? -soft : soft);
 }
 
-/* Whether what was received contradicts the decoded block no more than noise allows. */
+/* Whether what was received contradicts these decoded bits no more than noise allows. */
 static bool is_believable(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder,
-                          const block_t *block)
+                          const block_t *block, size_t first, size_t stop)
 {
     unsigned register7 = 0;
     uint32_t wrong = 0, all = 0;
-    for (size_t n = 0; n < block->bits; n++) {
+    for (size_t n = first > EDGE_TAIL_BITS ? first - EDGE_TAIL_BITS : 0; n < stop; n++) {
         int16_t pair[2];
-        soft_pair(format, decoder, block, n, pair);
         register7 = register7 >> 1 | get_bit(decoder->bits, n) << 6;
+        if (n < first)
+            continue;
         unsigned coded = edge_convolve(register7);
+        soft_pair(format, decoder, block, n, pair);
         for (unsigned i = 0; i < 2; i++) {
             bool is_one = (coded >> (1 - i) & 1u) != 0;
             uint32_t weight = weight_of(decoder, pair[i]);
@@ -414,8 +416,10 @@ static unsigned take_groups(const edge_raw_format_t *format, edge_raw_decoder_t 
                             const edge_raw_header_t *header, const block_t *block,
                             unsigned found)
 {
+    size_t size = (block->bits - EDGE_TAIL_BITS) / block->groups;
     for (uint8_t n = 0; n < block->groups; n++)
-        if (!(found >> n & 1u) && block->take(format, decoder, header, n))
+        if (!(found >> n & 1u) && block->take(format, decoder, header, n) &&
+            (block->groups == 1 || is_believable(format, decoder, block, n * size, (n + 1u) * size)))
             found |= 1u << n;
     return found;
 }
@@ -460,7 +464,7 @@ static unsigned decode_block(const edge_raw_format_t *format, edge_raw_decoder_t
                              const edge_raw_header_t *header, const block_t *block)
 {
     decode_likeliest(format, decoder, block);
-    if (!block->is_trusted && !is_believable(format, decoder, block))
+    if (!block->is_trusted && !is_believable(format, decoder, block, 0, block->bits))
         return 0;
     unsigned found = take_groups(format, decoder, header, block, 0);
     bool is_all = found == (1u << block->groups) - 1;

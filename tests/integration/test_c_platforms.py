@@ -9,11 +9,13 @@ import subprocess
 import pytest
 
 from support import c_link
-from support.c_link import C_FOLDER
+from support.c_link import BRIDGE, C_FOLDER
+from support.repository import REPOSITORY
 
 SOURCES = sorted(path.name for path in C_FOLDER.glob("*.c"))
 PROGRAMS = ["test_packet", "test_raw", "test_bridge"]
 FUZZER = ("-g", "-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
+ARDUINO = REPOSITORY / "tests" / "support" / "arduino"
 CORTEX_M3 = C_FOLDER / "tests" / "cortex_m3"
 
 
@@ -36,6 +38,14 @@ def test_headers_are_good_for_cplusplus(tmp_path):
     program.write_text('#include "edge_raw.h"\nint main() { return EDGE_OK; }\n')
     flags = ["-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]
     subprocess.run([compiler, *flags, f"-I{C_FOLDER}", program], check=True)
+
+
+def test_the_arduino_sketch_compiles(tmp_path):
+    compiler = tool("g++", "g++")
+    flags = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++"]
+    for board in ("-DARDUINO_ARCH_ESP32", "-DARDUINO_ARCH_SAMD"):
+        folders = [f"-I{path}" for path in (ARDUINO, C_FOLDER, BRIDGE)]
+        subprocess.run([compiler, *flags, board, *folders, BRIDGE / "bridge.ino"], check=True)
 
 
 def test_every_build_system_knows_every_source():

@@ -54,11 +54,11 @@ def unpuncture(soft: SoftArray, n_bits: int, pattern: npt.NDArray[np.bool_]) -> 
     return pairs.reshape(n_bits, 2)
 
 
-def disagreement(bits: BitArray, pairs_N2: SoftArray) -> float:
-    """Share of the soft values that contradict a decoded block: an estimate of bit errors."""
-    coded = convolve(bits, FULL).reshape(-1, 2)
-    wrong = (pairs_N2 != 0) & ((pairs_N2 > 0) != coded)
-    return float(wrong.sum() / max(1, np.count_nonzero(pairs_N2)))
+def disagreement(bits: BitArray, pairs_N2: SoftArray, part: slice = slice(None)) -> float:
+    """Share of the soft values of a part that contradict a decoded block: it estimates errors."""
+    coded, pairs = convolve(bits, FULL).reshape(-1, 2)[part], pairs_N2[part]
+    wrong = (pairs != 0) & ((pairs > 0) != coded)
+    return float(wrong.sum() / max(1, np.count_nonzero(pairs)))
 
 
 def iter_blocks(pairs_N2: SoftArray, known_N: IntArray) -> Iterator[BitArray]:

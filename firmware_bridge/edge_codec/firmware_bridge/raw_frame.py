@@ -39,7 +39,7 @@ from edge_codec.firmware_bridge.scramble import scramble, unscramble
 from edge_codec.firmware_bridge.voice import Superframe
 
 MAX_DISAGREEMENT = 0.1
-"""Share of contradicted bits beyond which a base block is no block: noise comes to 0.14."""
+"""Share of contradicted bits beyond which a base block or a group is none: noise comes to 0.14."""
 
 _Check = Callable[[int, BitArray], bool]
 
@@ -140,21 +140,30 @@ def _decode(
     found: list[BitArray | None] = [None] * groups
     if disagreement(block, pairs_N2) > limit:
         return found
-    _take(found, block, check)
+    _take(found, block, check, pairs_N2)
     if paths > 1 and any(group is None for group in found):
         for n, group in enumerate(found):
             if group is not None:
                 known_N[n * size : (n + 1) * size] = group
         for block in islice(iter_blocks(pairs_N2, known_N), 1, paths):
-            _take(found, block, check)
+            _take(found, block, check, pairs_N2)
     return found
 
 
-def _take(found: list[BitArray | None], block: BitArray, check: _Check) -> None:
-    """Fill groups not found yet from a block, where its checksum is right."""
+def _take(
+    found: list[BitArray | None], block: BitArray, check: _Check, pairs_N2: SoftArray
+) -> None:
+    """Fill groups not found yet from a block, where checksum and received bits bear them out."""
+    size = (len(block) - TAIL_BITS) // len(found)
     for n, bits in enumerate(np.split(block[:-TAIL_BITS], len(found))):
-        if found[n] is None and check(n, bits):
+        part = slice(n * size, (n + 1) * size)
+        if found[n] is None and check(n, bits) and _is_credible(block, pairs_N2, part, len(found)):
             found[n] = bits
+
+
+def _is_credible(block: BitArray, pairs_N2: SoftArray, part: slice, groups: int) -> bool:
+    """Whether a group may be what was sent: its eight bits of checksum alone are too few."""
+    return groups == 1 or disagreement(block, pairs_N2, part) <= MAX_DISAGREEMENT
 
 
 def _superframe(

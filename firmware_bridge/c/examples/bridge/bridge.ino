@@ -9,7 +9,7 @@
 
 #include "firmware.h"
 
-static const int PIN_SCK = 5, PIN_MISO = 19, PIN_MOSI = 27, PIN_SELECT = 18, PIN_RESET = 14;
+static const int PIN_SELECT = 18, PIN_RESET = 14;
 static const unsigned long BAUD = 115200;
 static const uint32_t FREQUENCY_HZ = 868100000;
 
@@ -46,7 +46,7 @@ void setup()
     digitalWrite(PIN_SELECT, HIGH);
     resetRadio();
 #if defined(ARDUINO_ARCH_ESP32)
-    SPI.begin(PIN_SCK, PIN_MISO, PIN_MOSI, PIN_SELECT);
+    SPI.begin(5, 19, 27, PIN_SELECT);  // Clock, in, out.
 #else
     SPI.begin();
 #endif
