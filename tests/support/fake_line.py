@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_codec.firmware_bridge import ChannelModel, Route
 from edge_codec.runtime.errors import PortError
 from edge_codec.runtime.meter import Report
-from edge_codec.runtime.ports.modem import Wire
 from edge_codec.runtime.transceiver import StopSignal
 
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -43,7 +43,7 @@ class WirePort:
 
     def __init__(self, clock: FakeClock, baud: int, cut_s: float = np.inf) -> None:
         self._clock = clock
-        self._wire = Wire(baud)
+        self._wire = Route(ChannelModel(baud=baud), seed=0, is_stream=True)
         self._cut_s = 100.0 + cut_s
         self.written: list[tuple[float, bytes]] = []
         self.is_open = True
@@ -53,7 +53,7 @@ class WirePort:
 
     def read(self) -> bytes:
         self._check()
-        return self._wire.pull(self._clock.now_s())
+        return b"".join(self._wire.pull(self._clock.now_s()))
 
     def write(self, data: bytes) -> int:
         self._check()

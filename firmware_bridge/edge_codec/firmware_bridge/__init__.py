@@ -27,7 +27,7 @@ On a noisy pipe `RawTransmitter` and `RawReceiver` take their places, with a pro
 from edge_codec.firmware_bridge.airtime import DutyCycle
 from edge_codec.firmware_bridge.auto_receiver import AutoReceiver
 from edge_codec.firmware_bridge.callsign import BROADCAST
-from edge_codec.firmware_bridge.channel import Channel, ChannelModel
+from edge_codec.firmware_bridge.channel import Channel, ChannelModel, ChannelStats
 from edge_codec.firmware_bridge.errors import LinkError, LocalLinkError
 from edge_codec.firmware_bridge.events import (
     DamageReason,
@@ -59,6 +59,7 @@ from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
 from edge_codec.firmware_bridge.raw_receiver import RawReceiver
 from edge_codec.firmware_bridge.raw_transmitter import RawTransmitter
 from edge_codec.firmware_bridge.receiver import Receiver
+from edge_codec.firmware_bridge.route import Route
 from edge_codec.firmware_bridge.security import (
     Protection,
     Security,
@@ -78,6 +79,7 @@ __all__ = [
     "AutoReceiver",
     "Channel",
     "ChannelModel",
+    "ChannelStats",
     "DamageReason",
     "DutyCycle",
     "EndReason",
@@ -104,6 +106,7 @@ __all__ = [
     "RawReceiver",
     "RawTransmitter",
     "Receiver",
+    "Route",
     "Security",
     "Spurt",
     "StreamEnded",

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from edge_codec.firmware_bridge import (
     PacketDamaged,
     Protection,
     Receiver,
+    Route,
     Security,
     StreamStarted,
     Transmitter,
@@ -322,6 +323,25 @@ def test_a_late_queue_cuts_secured_packets(suite: str) -> None:
     assert [event.valid_layers_F[0] for event in heard(events)] == [2, 2, 2]
     with pytest.raises(LocalLinkError):
         transmitter.cut(packets[-1], 1)
+
+
+@BOTH
+def test_a_bad_network_costs_packets_and_nothing_else(
+    suite: str, make_route: Callable[..., Route]
+) -> None:
+    security = make_security(suite)
+    route = make_route(drop_rate=0.1, duplicate_rate=0.1, reorder_rate=0.1, bit_error_rate=1e-4)
+    receiver, events = Receiver(hold_superframes=2, guard=Guard(security)), []
+    for n, packet in enumerate(send(security, 60)):
+        route.push(packet, n * 0.5)
+        events += receive(route.pull(n * 0.5), receiver)
+    events += receive(route.pull(1e9), receiver)
+    sent_FK = make_codes(P500, 60)
+    for event in heard(events):
+        codes_FK = sent_FK[24 * event.sequence :][:24]
+        assert (event.codes_FK == codes_FK).all() or not event.valid_layers_F.any()
+    assert len(arrived(events)) > 35
+    assert DamageReason.REPLAY in refusals(events)
 
 
 def test_streams_are_bounded_and_the_fifth_takes_the_place_of_the_oldest() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edge_codec.firmware_bridge import Line
 from edge_codec.runtime.bundle import load_bundle
-from edge_codec.runtime.commands import demo, keygen, link_budget, modes, rx, sdp, tx
+from edge_codec.runtime.commands import channel, demo, keygen, link_budget, modes, rx, sdp, tx
 from edge_codec.runtime.configuration import ConfigurableParser
 from edge_codec.runtime.ports import is_line
 from edge_codec.runtime.transceiver.assembly import choose_mode
@@ -30,7 +30,7 @@ COMMANDS = [
 def test_command_of_the_page_can_be_parsed(command: str) -> None:
     parser = argparse.ArgumentParser(exit_on_error=False)
     subparsers = parser.add_subparsers(required=True)
-    for module in (demo, keygen, link_budget, modes, rx, sdp, tx):
+    for module in (channel, demo, keygen, link_budget, modes, rx, sdp, tx):
         module.register(subparsers)
     args = parser.parse_args(shlex.split(command)[1:])
     assert callable(args.run)

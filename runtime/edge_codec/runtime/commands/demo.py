@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edge_codec.runtime.errors import AudioError
 
 if TYPE_CHECKING:
-    from edge_codec.firmware_bridge import Channel
+    from edge_codec.firmware_bridge import ChannelModel
     from edge_codec.runtime.demo.report import Record
 
 MIN_S, MAX_S = 1.0, 3600.0
@@ -55,10 +55,10 @@ def _length(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Play, then report."""
-    from edge_codec.firmware_bridge import Channel, ChannelModel
+    from edge_codec.firmware_bridge import ChannelModel
     from edge_codec.runtime.demo.report import write_report
 
-    channel = Channel(ChannelModel(bit_error_rate=args.ber), seed=1)
+    channel = ChannelModel(bit_error_rate=args.ber, baud=args.baud)
     _make_folder(args.out)
     record = _perform(args, channel)
     record |= {"baud": args.baud, "bit_error_rate": args.ber}
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _perform(args: argparse.Namespace, channel: "Channel") -> "Record":
+def _perform(args: argparse.Namespace, channel: "ChannelModel") -> "Record":
     from edge_codec.firmware_bridge import Line
     from edge_codec.runtime.bundle import load_bundle
     from edge_codec.runtime.demo.report import make_record
@@ -86,7 +86,7 @@ def _perform(args: argparse.Namespace, channel: "Channel") -> "Record":
     tx_options = ["--model", args.model, "--input", str(sent), "--bitrate", str(args.bitrate)]
     rx_options = ["--model", args.model, "--output", str(heard), "--once", "--timeout", "10"]
     report = Report("demo", clock.now_s, sys.stderr)
-    with closing(VirtualModem(args.baud, channel.send)) as modem, StopSignal() as stop:
+    with closing(VirtualModem(channel, seed=1)) as modem, StopSignal() as stop:
         stage = Stage(modem, args.baud, args.out, report)
         tx, rx = stage.perform(tx_options, rx_options, args.seconds, clock, stop)
     report.event("done", f"received speech is in {heard}")
