@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from edge_codec.benchmarks import latency, memory
@@ -13,13 +14,17 @@ from edge_codec.benchmarks.coders import (
     peer_makers,
     with_backend,
 )
+from edge_codec.benchmarks.coders.catalogue import Makers
 from edge_codec.benchmarks.coders.coder import SCORED_HZ, FloatArray
+from edge_codec.benchmarks.coders.native import Opus
+from edge_codec.benchmarks.link import LINK_CLIPS, measure_link, open_systems
 from edge_codec.benchmarks.quality import Clips, measure_quality
 from edge_codec.benchmarks.record import RamRun, Record
 from edge_codec.benchmarks.session import Session
 from edge_codec.benchmarks.speech import packaged_clips, read_clips
+from edge_codec.benchmarks.thesis import measure_thesis
 from edge_codec.runtime.bundle import Bundle, load_bundle
-from edge_codec.runtime.errors import EdgeCodecError, MissingExtraError
+from edge_codec.runtime.errors import ConfigError, EdgeCodecError, MissingExtraError
 from edge_codec.runtime.manifest import BACKENDS
 
 WEIGHED_PEERS = (
@@ -28,6 +33,11 @@ WEIGHED_PEERS = (
 """Peers that are timed and weighed: cost hardly depends on the bitrate."""
 OUR_BITRATE_BPS = 3000
 """Beside the peers our codec is timed at its default bitrate."""
+
+THESIS_PEERS: Makers = {
+    f"Opus {bps}": partial(Opus, bps, 48_000, is_music=True) for bps in (6000, 12_000, 24_000)
+}
+"""Opus as music would be sent with it: 48 kHz, audio mode, constant bitrate."""
 
 Heard = dict[str, dict[str, FloatArray]]
 """Clip -> codec -> [T] at 16 kHz; `original` among them."""
@@ -38,7 +48,7 @@ class Plan:
     """What the user asked for."""
 
     what: str
-    """latency, ram, quality, link or all."""
+    """latency, ram, quality, link, thesis or all."""
     model: str = "voice-m"
     backend: str = "auto"
     """auto: every back end that the bundle has graphs for."""
@@ -50,7 +60,11 @@ class Plan:
     """Audio per configuration."""
     clips: Path | None = None
     """Folder of speech; None: the clips that come with the package."""
+    folders: tuple[Path, ...] = ()
+    """Folders of the thesis' table."""
     lyra_models: Path | None = None
+    has_peers: bool = True
+    """Whether other codecs are measured too."""
     jobs: int = 1
     """Processes that score."""
 
@@ -77,10 +91,9 @@ def measure(plan: Plan) -> Measured:
         bundle = with_backend(bundle, plan.backend)
     session = Session(bundle)
     heard: Heard = {}
-    chosen = _BENCHES if plan.what == "all" else {plan.what: _BENCHES[plan.what]}
-    for name, bench in chosen.items():
+    for name in _IN_ALL if plan.what == "all" else (plan.what,):
         try:
-            heard |= bench(plan, session) or {}
+            heard |= _BENCHES[name](plan, session) or {}
         except MissingExtraError as error:
             if plan.what != "all":
                 raise
@@ -100,8 +113,9 @@ def _latency(plan: Plan, session: Session) -> None:
         threads=sorted({1, plan.threads}),
     )
     results += swept
-    makers = peer_makers(plan.lyra_models)
-    peers, missing = open_installed({name: makers[name] for name in WEIGHED_PEERS})
+    makers = _makers(plan)
+    weighed = {name: makers[name] for name in WEIGHED_PEERS if name in makers}
+    peers, missing = open_installed(weighed)
     session.skipped |= skipped | missing
     ours = ModelCoder(bundle, bundle.spec.layers_for(OUR_BITRATE_BPS), precision=precision)
     results += latency.measure_coders([ours, *peers], seconds=plan.seconds)
@@ -113,7 +127,7 @@ def _ram(plan: Plan, session: Session) -> None:
         for precision in _precisions(plan, with_backend(bundle, backend)):
             probe = partial(memory.measure_model, bundle, backend, precision, 1)
             _weigh(session, f"{bundle.name} {backend} {precision}", probe)
-    for name in WEIGHED_PEERS:
+    for name in WEIGHED_PEERS if plan.has_peers else ():
         _weigh(session, name, partial(memory.measure_peer, name, plan.lyra_models))
 
 
@@ -127,11 +141,35 @@ def _weigh(session: Session, name: str, probe: Callable[[], RamRun]) -> None:
 def _quality(plan: Plan, session: Session) -> Heard:
     bundle, clips = session.bundle, _clips(plan, session)
     ours = [coder for name in _precisions(plan, bundle) for coder in model_coders(bundle, name)]
-    peers, skipped = open_installed(peer_makers(plan.lyra_models))
+    peers, skipped = open_installed(_makers(plan))
     found = measure_quality([*ours, *peers], clips, jobs=plan.jobs, show_progress=True)
     session.results["quality"] += found.runs
     session.skipped |= skipped | found.unscored
     return found.heard
+
+
+def _link(plan: Plan, session: Session) -> None:
+    systems, skipped = open_systems(session.bundle, has_peers=plan.has_peers)
+    session.skipped |= skipped
+    chosen = dict(islice(_clips(plan, session).items(), LINK_CLIPS))
+    session.results["link"] += measure_link(systems, chosen, show_progress=True)
+
+
+def _thesis(plan: Plan, session: Session) -> None:
+    bundle = session.bundle
+    if not plan.folders:
+        raise ConfigError("the thesis' table needs folders: give --folders speech/ music/")
+    ours = [ModelCoder(bundle, layers) for layers in _thesis_layers(bundle)]
+    opus, skipped = open_installed(THESIS_PEERS)
+    session.skipped |= skipped
+    for folder in plan.folders:
+        rows = measure_thesis(folder, [*ours, *opus], show_progress=True)
+        session.results["thesis"] += rows
+    session.clips = session.clips or ", ".join(folder.resolve().name for folder in plan.folders)
+
+
+def _thesis_layers(bundle: Bundle) -> list[int]:
+    return sorted({max(1, bundle.spec.layers // 2), bundle.spec.layers})
 
 
 def _clips(plan: Plan, session: Session) -> Clips:
@@ -139,6 +177,10 @@ def _clips(plan: Plan, session: Session) -> Clips:
     name = "packaged clips" if plan.clips is None else plan.clips.resolve().name
     session.clips = f"{name}, {len(clips)} files"
     return clips
+
+
+def _makers(plan: Plan) -> Makers:
+    return peer_makers(plan.lyra_models) if plan.has_peers else {}
 
 
 def _backends(bundle: Bundle) -> list[str]:
@@ -149,8 +191,11 @@ def _precisions(plan: Plan, bundle: Bundle) -> list[str]:
     return bundle.precisions() if plan.precision == "auto" else [plan.precision]
 
 
+_IN_ALL = ("latency", "ram", "quality", "link")
 _BENCHES: dict[str, Callable[[Plan, Session], Heard | None]] = {
     "latency": _latency,
     "ram": _ram,
     "quality": _quality,
+    "link": _link,
+    "thesis": _thesis,
 }

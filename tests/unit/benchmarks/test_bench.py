@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from edge_codec.benchmarks import benches
 from edge_codec.benchmarks.commands import bench
 from edge_codec.benchmarks.record import Record, load_record
 from edge_codec.benchmarks.schema import from_plain
@@ -38,9 +37,8 @@ def test_latency_is_printed_and_recorded(tmp_path, capsys):
     assert path.with_suffix(".md").read_text() == shown.removesuffix("\n")
 
 
-def test_ram_phases_rise_to_the_peak(monkeypatch, capsys):
-    monkeypatch.setattr(benches, "WEIGHED_PEERS", ())
-    run_bench("ram", "--model", STUB_BUNDLE, "--json")
+def test_ram_phases_rise_to_the_peak(capsys):
+    run_bench("ram", "--model", STUB_BUNDLE, "--no-peers", "--json")
     record = from_plain(Record, json.loads(capsys.readouterr().out), "Record")
     run = next(run for run in record.ram if run.codec == "stub")
     phases = [run.rss_mb[name] for name in ("interpreter", "import", "load", "peak")]

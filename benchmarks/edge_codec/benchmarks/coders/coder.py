@@ -64,13 +64,13 @@ class Coded:
 
 def code_clip(coder: Coder, audio_T: FloatArray, audio_hz: int = SCORED_HZ) -> Coded:
     """Encode and decode one clip from a fresh state."""
-    native_T = _resampled(audio_T, audio_hz, coder.rate_hz)
+    native_T = resampled(audio_T, audio_hz, coder.rate_hz)
     coder.reset()
     padding = coder.delay_samples + -(len(native_T) + coder.delay_samples) % coder.frame_samples
     frames = np.pad(native_T, (0, padding)).reshape(-1, coder.frame_samples)
     packets = [coder.encode(frame_T) for frame_T in frames]
     decoded_T = np.concatenate([coder.decode(packet) for packet in packets])
-    heard_T = _resampled(decoded_T[coder.delay_samples :], coder.rate_hz, audio_hz)
+    heard_T = resampled(decoded_T[coder.delay_samples :], coder.rate_hz, audio_hz)
     bits = sum(packet.bits for packet in packets)
     return Coded(_fit(heard_T, len(audio_T)), bits)
 
@@ -85,7 +85,8 @@ def from_int16(samples_T: NDArray[np.int16]) -> FloatArray:
     return samples_T.astype(np.float32) / np.float32(32_768)
 
 
-def _resampled(audio_T: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
+def resampled(audio_T: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
+    """The whole of it at another rate."""
     return audio_T if from_hz == to_hz else np.asarray(soxr.resample(audio_T, from_hz, to_hz))
 
 

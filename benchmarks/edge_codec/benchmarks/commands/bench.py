@@ -10,6 +10,7 @@ _EXAMPLES = """examples:
   edge-codec bench latency
   edge-codec bench ram --model voice-s
   edge-codec bench all --clips recordings/ --lyra-models lyra/ --report out/bench
+  edge-codec bench thesis --folders speech/ music/
   edge-codec bench compare zero2w.json pi5.json
 """
 _WHAT = {
@@ -17,7 +18,8 @@ _WHAT = {
     "ram": "memory after import, after loading, steady and at its peak",
     "quality": "six measures beside other codecs at every bitrate",
     "link": "overhead, delay, and speech after bit errors and losses, per mode",
-    "all": "all of these",
+    "thesis": "compression ratio, mel distance and ViSQOL beside Opus, on any folders",
+    "all": "latency, ram, quality and link",
 }
 _SECONDS = {"latency": 10.0, "all": 5.0}
 
@@ -61,7 +63,11 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, metavar="S", help="audio per configuration (default: 10; all: 5)"
     )
     parser.add_argument("--clips", type=Path, metavar="DIR", help="speech (default: packaged)")
+    parser.add_argument(
+        "--folders", type=Path, nargs="+", default=[], metavar="DIR", help="for thesis: any audio"
+    )
     parser.add_argument("--lyra-models", type=Path, metavar="DIR", help="Lyra v2's three graphs")
+    parser.add_argument("--no-peers", action="store_true", help="this model alone")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that score")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write record and reports here")
     parser.add_argument("--json", action="store_true", help="print the record instead of tables")
@@ -90,7 +96,9 @@ def run(args: argparse.Namespace) -> None:
         threads=args.threads,
         seconds=seconds,
         clips=args.clips,
+        folders=tuple(args.folders),
         lyra_models=args.lyra_models,
+        has_peers=not args.no_peers,
         jobs=args.jobs,
     )
     measured = measure(plan)
