@@ -11,7 +11,7 @@ export OMP_NUM_THREADS := 1
 # Field networks drop connections.
 export PIP_RETRIES ?= 10
 
-.PHONY: help demo setup test test-slow lint lint-types format cli-surface check clean
+.PHONY: bench-check bench-pages bench-records emulated-boards help demo setup test test-slow lint lint-types format cli-surface check clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,20 @@ format: $(DEV)/.done  ## Let ruff mend what it can
 cli-surface: $(DEV)/.done  ## Write down commands and flags anew, after a change that is meant
 	PYTHONPATH=tests $(DEV)/bin/python -m support.cli_surface
 
+bench-check: $(DEV)/.done  ## Did the codec become slower? Ratios against the committed record
+	$(DEV)/bin/python -m edge_codec.benchmarks.regression $(if $(LYRA),--lyra-models $(LYRA))
+
+bench-pages: $(DEV)/.done  ## Write the tables of README and docs anew from the committed records
+	$(DEV)/bin/python -m edge_codec.benchmarks.pages
+
+bench-records: $(DEV)/.done  ## Measure everything anew: CLIPS=speech/ MUSIC=music/ LYRA=lyra/
+	$(DEV)/bin/python -m edge_codec.benchmarks.all_records $(if $(CLIPS),--clips $(CLIPS)) \
+	  $(if $(MUSIC),--music $(MUSIC)) $(if $(LYRA),--lyra-models $(LYRA))
+
+emulated-boards: $(DEV)/.done  ## Count instructions on emulated boards (qemu-user, gcc, mmdebstrap)
+	for model in voice-m voice-s; do $(DEV)/bin/python -m edge_codec.benchmarks.emulation \
+	  models/$$model --report benchmarks/reports || exit 1; done
+
 check: lint test test-slow  ## All of the above: what a change must pass
 
 clean:  ## Remove environments, caches and outputs
@@ -57,5 +71,5 @@ $(BASE)/.done: $(INSTALLED)
 $(DEV)/.done: $(INSTALLED)
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --upgrade "pip>=25.1"
-	$(DEV)/bin/pip install --quiet --editable '.[train,export,crypto,stems]' --group dev
+	$(DEV)/bin/pip install --quiet --editable '.[train,export,bench,crypto,stems]' --group dev
 	touch $@

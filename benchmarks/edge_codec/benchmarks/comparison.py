@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from edge_codec.benchmarks.latency import call_cpu_us
 from edge_codec.benchmarks.record import LatencyRun, QualityRun, Record
 from edge_codec.benchmarks.stats import Ratio, ratio_of_medians
+from edge_codec.benchmarks.tables import cpu_factor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +27,7 @@ def compare(first: Record, later: Record) -> Iterator[Difference]:
     yield from _latencies(first, later)
     yield from _memories(first, later)
     yield from _qualities(first.quality, later.quality)
-    yield from _instructions(first, later)
+    yield from compare_instructions(first, later)
 
 
 def describe(board: Record) -> str:
@@ -68,8 +69,8 @@ def _latencies(first: Record, later: Record) -> Iterator[Difference]:
         ratio = ratio_of_medians(ours, theirs)
         yield Difference(
             what=f"{_configuration(run)}, CPU real-time factor",
-            first=_cpu_factor(before),
-            later=_cpu_factor(run),
+            first=cpu_factor(before),
+            later=cpu_factor(run),
             ratio=ratio,
         )
 
@@ -101,7 +102,8 @@ def _qualities(first: Sequence[QualityRun], later: Sequence[QualityRun]) -> Iter
             )
 
 
-def _instructions(first: Record, later: Record) -> Iterator[Difference]:
+def compare_instructions(first: Record, later: Record) -> Iterator[Difference]:
+    """Instructions of a frame that both records have counted in the same way."""
     known = {(r.codec, r.backend, r.precision, r.counter): r for r in first.instructions}
     for run in later.instructions:
         before = known.get((run.codec, run.backend, run.precision, run.counter))
@@ -121,7 +123,3 @@ def _exact(what: str, first: float, later: float) -> Difference:
 def _configuration(run: LatencyRun) -> str:
     words = (run.codec, run.backend, run.precision, f"x{run.call_frames}", f"{run.threads} thread")
     return " ".join(word for word in words if word)
-
-
-def _cpu_factor(run: LatencyRun) -> float:
-    return sum(run.stages[name].cpu_real_time_factor for name in ("encode", "decode"))

@@ -18,6 +18,8 @@ from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.quality import Mean
 
 SCHEMA_VERSION = 2
+SECTIONS = ("latency", "ram", "quality", "thesis", "link", "instructions")
+"""Fields of a record that are lists of runs."""
 PACKAGES = (
     "edge-codec", "numpy", "onnxruntime", "ai-edge-litert", "soxr", "pesq", "pystoi",
     "visqol-python",
@@ -188,8 +190,10 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def record_name(record: Record) -> str:
-    """File name of a record: day, commit, model."""
-    return f"{record.created[:10]}-{record.commit[:7]}-{record.model}.json"
+    """File name of a record: day, commit, what was measured, model."""
+    measured = [name for name in SECTIONS if getattr(record, name)]
+    what = measured[0] if len(measured) == 1 else "all"
+    return f"{record.created[:10]}-{record.commit[:7]}-{what}-{record.model}.json"
 
 
 def today() -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from edge_codec.benchmarks.board import Conditions, read_board, read_conditions
 from edge_codec.benchmarks.record import (
     SCHEMA_VERSION,
+    SECTIONS,
     LatencyRun,
     Record,
     commit,
@@ -17,7 +18,6 @@ from edge_codec.benchmarks.stats import outlier_warning, waiting_factor
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.inspection import describe_model
 
-SECTIONS = ("latency", "ram", "quality", "thesis", "link", "instructions")
 BUSY_LOAD_SHARE = 0.75
 """Load by cores above which others compete for the processor."""
 
@@ -66,7 +66,9 @@ class Session:
         )
 
     def _warnings(self, cores: int, emulated: bool) -> list[str]:
-        found = ["emulated: times mean nothing here, instruction counts do"] if emulated else []
+        if emulated:
+            return ["emulated: times mean nothing here, instruction counts do"]
+        found = []
         if self.before.throttled:
             found.append("throttled: cool the board or give it a better supply, and measure again")
         if self.before.load_1_min > BUSY_LOAD_SHARE * cores:

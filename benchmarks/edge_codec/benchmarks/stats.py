@@ -83,6 +83,18 @@ def ratio_of_medians(ours: ArrayLike, theirs: ArrayLike, *, seed: int = 0) -> Ra
     return Ratio(ratio=ratio, low_95=float(min(low, ratio)), high_95=float(max(high, ratio)))
 
 
+def quotient(upper: Ratio, lower: Ratio) -> Ratio:
+    """One ratio by another, their relative errors added as independent ones are."""
+    ratio = upper.ratio / lower.ratio
+    error_up = np.hypot(np.log(upper.high_95 / upper.ratio), np.log(lower.ratio / lower.low_95))
+    error_down = np.hypot(np.log(upper.ratio / upper.low_95), np.log(lower.high_95 / lower.ratio))
+    return Ratio(
+        ratio=ratio,
+        low_95=float(ratio / np.exp(error_down)),
+        high_95=float(ratio * np.exp(error_up)),
+    )
+
+
 def outlier_warning(name: str, stage: StageTimes) -> str | None:
     """What makes these times doubtful, if something does."""
     slowest, median = max(stage.cpu_us), float(np.median(stage.cpu_us))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge_codec.benchmarks.coders.coder import FloatArray, Packet
+from edge_codec.runtime.backends.selection import choose_backend
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import BundleError
@@ -31,13 +32,15 @@ class ModelCoder:
         self.spec = spec = bundle.spec
         self.layers = layers
         self.call_frames = call_frames
-        self.backend = bundle.backend
-        self.precision = bundle.best_precision() if precision == "auto" else precision
+        self.backend = choose_backend(bundle, precision=precision)
+        auto = bundle.best_precision(self.backend)
+        self.precision = auto if precision == "auto" else precision
         self.name = f"{bundle.name} {spec.bitrate_bps(layers) / 1000:g}k"
         self.rate_hz = spec.sample_rate_hz
         self.frame_samples = call_frames * spec.hop_samples
         self.delay_samples = spec.delay_samples
         self._bits = call_frames * layers * spec.bits_per_code
+        bundle = bundle.on(self.backend)
         self._encoder = StreamEncoder(bundle, threads=threads, precision=self.precision)
         self._decoder = StreamDecoder(bundle, threads=threads, precision=self.precision)
 
@@ -68,4 +71,5 @@ def with_backend(bundle: Bundle, backend: str) -> Bundle:
         raise BundleError(
             f"{bundle.name} has no graphs for {backend}; it has {', '.join(sorted(graphs))}"
         )
-    return replace(bundle, manifest=bundle.manifest | {"graphs": {backend: graphs[backend]}})
+    narrowed = replace(bundle, manifest=bundle.manifest | {"graphs": {backend: graphs[backend]}})
+    return narrowed.on(backend)

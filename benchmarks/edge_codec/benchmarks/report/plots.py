@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from edge_codec.benchmarks.record import LatencyRun, LinkRun, QualityRun, RamRun, Record
 from edge_codec.benchmarks.report.markdown import CHANNELS, detailed_run
-from edge_codec.benchmarks.tables import MEASURES
+from edge_codec.benchmarks.tables import MEASURES, cpu_factor
 
 INK = "#010203"
 """Stands for the page's text colour until the figure is put into the page."""
@@ -113,8 +113,7 @@ def _draw_factors(axes: Any, runs: Sequence[LatencyRun]) -> None:
         how = f" {run.backend} {run.precision}" if run.precision and run.backend != "lyra" else ""
         threads = f", {run.threads} threads" if run.threads > 1 else ""
         labels.append(f"{run.codec}{how}, {1000 * run.audio_s:.0f} ms{threads}")
-        stages = (run.stages["encode"], run.stages["decode"])
-        factors.append(sum(stage.cpu_real_time_factor for stage in stages))
+        factors.append(cpu_factor(run))
         colours.append(colour_of(run.codec))
     axes.figure.set_figheight(0.9 + 0.21 * len(labels))
     rows = np.arange(len(labels))[::-1]

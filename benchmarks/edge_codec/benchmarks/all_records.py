@@ -1,0 +1,83 @@
+"""Measures everything that the pages show, on this machine, and writes the pages.
+
+    python -m edge_codec.benchmarks.all_records --clips speech/ --music music/ --lyra-models lyra/
+
+Each part is a record of its own in `benchmarks/reports/<architecture>/`, written as soon as it is
+measured: what was stopped goes on with `--only`. A newer record takes the place of an older one of
+the same model and part in the pages; older ones are deleted when a newer one has been written.
+"""
+
+import argparse
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edge_codec.benchmarks import pages
+from edge_codec.benchmarks.benches import Plan, measure
+from edge_codec.benchmarks.record import load_record, record_name, write_record
+from edge_codec.benchmarks.reports import REPORTS, REPOSITORY
+from edge_codec.runtime.errors import EdgeCodecError
+
+PARTS = ("latency", "ram", "link", "thesis", "quality")
+SECONDS = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, write records, then the pages; 1 if something failed."""
+    args = _parse(argv)
+    try:
+        for plan in plans(args):
+            print(f"{plan.what} of {plan.model}", flush=True)
+            print(f"wrote {keep(plan)}", flush=True)
+    except EdgeCodecError as error:
+        print(f"bench-records: {error}", file=sys.stderr)
+        return 1
+    return pages.main()
+
+
+def plans(args: argparse.Namespace) -> Iterator[Plan]:
+    """What there is to measure: the first model beside all others, the rest by themselves."""
+    folders = tuple(folder for folder in (args.clips, args.music) if folder is not None)
+    for model in pages.MODELS:
+        is_first = model == pages.MODELS[0]
+        for what in args.only:
+            if (what in ("link", "thesis") and not is_first) or (what == "thesis" and not folders):
+                continue
+            yield Plan(
+                what=what,
+                model=str(REPOSITORY / "models" / model),
+                seconds=SECONDS,
+                clips=args.clips,
+                folders=folders,
+                lyra_models=args.lyra_models,
+                has_peers=is_first,
+                threads=2 if is_first and what == "latency" else 1,
+                jobs=args.jobs,
+            )
+
+
+def keep(plan: Plan) -> Path:
+    """Measure, write the record, and delete the one that it replaces."""
+    record = measure(plan).record
+    folder = REPORTS / platform.machine()
+    path = folder / record_name(record)
+    write_record(path, record)
+    for older in folder.glob(f"*-{plan.what}-{record.model}.json"):
+        if older != path and load_record(older).created <= record.created:
+            older.unlink()
+    return path
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="edge_codec.benchmarks.all_records")
+    parser.add_argument("--clips", type=Path, help="speech that no model learnt from")
+    parser.add_argument("--music", type=Path, help="music, for the thesis' table")
+    parser.add_argument("--lyra-models", type=Path, help="folder of Lyra v2's graphs")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="default: all")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that score")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
