@@ -11,7 +11,7 @@ export OMP_NUM_THREADS := 1
 # Field networks drop connections.
 export PIP_RETRIES ?= 10
 
-.PHONY: bench-check bench-pages bench-records emulated-boards help demo setup test test-slow lint lint-types format cli-surface check clean
+.PHONY: bench-check bench-pages bench-records emulated-boards help demo setup test test-slow test-interop lint lint-types format cli-surface check clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ test: $(DEV)/.done  ## Run the tests
 
 test-slow: $(DEV)/.done  ## Run the tests that take minutes (they install the wheel by itself)
 	$(DEV)/bin/python -m pytest -m slow
+
+test-interop: $(DEV)/.done  ## Run against other programs: libcodec2, minimodem, Direwolf, tshark, GStreamer
+	$(DEV)/bin/python -m pytest -m interop tests/interop
 
 lint: $(DEV)/.done  ## Style, types, import rules, spelling
 	$(DEV)/bin/ruff check .
