@@ -37,6 +37,7 @@ from edge_codec.training.optimisers import (
 from edge_codec.training.precision import all_bits, codec_format, start_tf32
 from edge_codec.training.registry import make_codec
 from edge_codec.training.rvq import Quantized
+from edge_codec.training.widening import is_widening, widened
 
 START_EXCERPTS = 64
 """Excerpts that the codec sees before the first step, to set its scales."""
@@ -237,11 +238,15 @@ class Trainer:
 
         Args:
             folder: what `save` wrote.
-            restart_schedule: take only the weights and begin the recipe anew.
+            restart_schedule: take only the weights and begin the recipe anew. Then they may also
+                be those of a lower sample rate.
         Raises:
             ConfigError: the checkpoint is damaged or of another model.
         """
         tensors, recipe, facts = load_checkpoint(folder)
+        if restart_schedule and is_widening(recipe.model, self.recipe.model):
+            self._widen(tensors)
+            return
         if recipe.model != self.recipe.model:
             raise ConfigError(f"checkpoint {folder} holds another model than the recipe describes")
         averaged = {k: tensors[AVERAGED + k] for k in self.averaged.state_dict()}
@@ -255,6 +260,15 @@ class Trainer:
         self.objective.restore(tensors, with_moments=not restart_schedule)
         self.step = facts.step
         self.schedule_step = 0 if restart_schedule else facts.schedule_step
+
+    def _widen(self, tensors: dict[str, Tensor]) -> None:
+        narrow = {
+            name.removeprefix(AVERAGED): tensor.float().to(self.device)
+            for name, tensor in tensors.items()
+            if name.startswith(AVERAGED)
+        }
+        self.codec.load_state_dict(widened(narrow, self.codec.state_dict()))
+        self.averaged.load_state_dict(self.codec.state_dict())
 
 
 def check_teacher(recipe: Recipe, codec: Codec, teacher: Codec | None) -> Codec | None:
