@@ -24,6 +24,7 @@ import edge_codec.runtime
 from edge_codec.export.onnx_writer import make_graphs
 from edge_codec.export.parity import LIMITS, Parity, check_parity, measure_parity
 from edge_codec.export.ptq import quantize
+from edge_codec.export.weight_only import round_weights
 from edge_codec.runtime.backends.onnx import OnnxGraph
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.errors import AudioError, ConfigError
@@ -35,6 +36,8 @@ from edge_codec.training.config import Recipe
 
 FloatArray = npt.NDArray[np.float32]
 
+LARGE_BYTES = 16 << 20
+"""A graph with more has its weights in a file of their own."""
 GOLDEN_S = 3.0
 """Length of the golden clip."""
 CLIPS = Path(edge_codec.runtime.__file__).parent / "clips"
@@ -103,12 +106,38 @@ def write_graphs(
     for precision in precisions:
         entries[precision] = {}
         for role, model in models.items():
-            written = quantize(model, role) if precision == "int8" else model
+            written = to_int8(model, role) if precision == "int8" else model
             name = f"{role}.onnx" if precision == "fp32" else f"{role}.{precision}.onnx"
-            data = written.SerializeToString(deterministic=True)
             state_size = model.graph.input[1].type.tensor_type.shape.dim[1].dim_value
-            entries[precision][role] = write_file(folder, name, data) | {"state_size": state_size}
+            entries[precision][role] = write_graph(folder, name, written) | {
+                "state_size": state_size
+            }
     return entries
+
+
+def to_int8(model: onnx.ModelProto, role: str) -> onnx.ModelProto:
+    """`model` with integer weights: in products where it has such, or else in storage alone."""
+    if any(node.op_type == "Conv" for node in model.graph.node):
+        return round_weights(model)
+    return quantize(model, role)
+
+
+def write_graph(folder: Path, name: str, model: onnx.ModelProto) -> dict[str, Any]:
+    """Write a graph, its weights in a file of their own if it is large; returns its entry.
+
+    ONNX Runtime maps such a file into memory instead of reading it.
+    """
+    data = model.SerializeToString(deterministic=True)
+    if len(data) <= LARGE_BYTES:
+        return write_file(folder, name, data)
+    copied, weights = onnx.load_from_string(data), folder / f"{name}.data"
+    onnx.external_data_helper.convert_model_to_external_data(copied, location=weights.name)
+    onnx.save_model(copied, folder / name)
+    entries = [
+        {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in (folder / name, weights)
+    ]
+    return entries[0] | {"weights": entries[1]}
 
 
 def write_golden(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from edge_codec.export.polyphase import split_phases
 from edge_codec.training.codec import Codec, FrameCodec
 from edge_codec.training.layers import ConvNeXtBlock
 
@@ -25,6 +26,7 @@ def fold_codec(codec: Codec) -> Codec:
         for end in (folded.encoder, folded.decoder):
             fold_norm(end.body.layers[-1], end.head)
         fold_standardising(folded)
+    split_phases(folded)
     return folded
 
 
@@ -32,6 +34,9 @@ def remove_parametrizations(module: nn.Module) -> None:
     """Turn every parametrized weight below `module`, such as weight norm's, into a plain one."""
     for part in list(module.modules()):
         if parametrize.is_parametrized(part):
+            # Copies share the class that torch made for the first, and it is about to be changed.
+            shared = part.__class__
+            part.__class__ = type(shared.__name__, shared.__bases__, dict(shared.__dict__))
             for name in list(part.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(part, name)
 

@@ -16,15 +16,17 @@ from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ParityError
 from edge_codec.runtime.quality import align, mel_distance
-from edge_codec.training.codec import Codec
+from edge_codec.training.codec import Codec, FrameCodec
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 ODD_SAMPLES = 1_237
 """A chunk of audio that never ends with a frame."""
-FRAMES_AT_ONCE = (1, 7)
+FRAMES_AT_ONCE = 7
 """Frames in each call of the decoder, compared with calls as long as the runtime makes them."""
+WINDOW_FRAMES, WINDOWED_FRAMES = 10, 150
+"""Shortest calls of a time-domain codec, and how much of the speech it is compared on."""
 
 LIMITS = {
     "codes_equal": 0.999,
@@ -46,7 +48,7 @@ AT_MOST = ("_difference", "_loss")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Int8Parity:
-    """Agreement of int8 with float graphs, both in calls of one frame."""
+    """Agreement of int8 with float graphs, both in the shortest calls."""
 
     equal_by_layer: list[float]
     """[K] share of codes that are the float encoder's."""
@@ -84,32 +86,35 @@ class Parity:
 
 def measure_parity(codec: Codec, bundle: Bundle, speech_T: FloatArray) -> Parity:
     """Compare all forms on `speech_T`, whole frames at the codec's rate."""
+    least = 1
+    if not isinstance(codec, FrameCodec):  # each call goes over its whole reach once more
+        least, speech_T = WINDOW_FRAMES, speech_T[: WINDOWED_FRAMES * codec.spec.hop_samples]
     encoder = StreamEncoder(bundle, precision="fp32")
     decoder = StreamDecoder(bundle, precision="fp32")
     codes_FK = encode(encoder, speech_T, len(speech_T))
     holed_FK = with_holes(codes_FK, codec.spec.codebook_size, lost=bundle.conceals_loss)
     samples_T = decode(decoder, holed_FK, len(holed_FK))
-    chunks = (codec.spec.hop_samples, ODD_SAMPLES)
+    chunks = (least * codec.spec.hop_samples, ODD_SAMPLES)
     other_codes = [encode(encoder, speech_T, chunk) for chunk in chunks]
-    other_samples = [decode(decoder, holed_FK, frames) for frames in FRAMES_AT_ONCE]
+    other_samples = [decode(decoder, holed_FK, frames) for frames in (least, FRAMES_AT_ONCE)]
     return Parity(
         codes_equal=share_equal(codes_FK, torch_codes(codec, speech_T)),
         samples_difference=difference(samples_T, torch_samples(codec, holed_FK)),
         chunked_codes_equal=min(share_equal(codes_FK, other) for other in other_codes),
         chunked_samples_difference=max(difference(samples_T, other) for other in other_samples),
-        int8=measure_int8(bundle, speech_T) if "int8" in bundle.precisions() else None,
+        int8=measure_int8(bundle, speech_T, least) if "int8" in bundle.precisions() else None,
     )
 
 
-def measure_int8(bundle: Bundle, speech_T: FloatArray) -> Int8Parity:
-    """Compare the int8 graphs of a bundle with its float ones on `speech_T`."""
-    hop, delay = bundle.spec.hop_samples, bundle.spec.delay_samples
+def measure_int8(bundle: Bundle, speech_T: FloatArray, frames: int = 1) -> Int8Parity:
+    """Compare the int8 graphs of a bundle with its float ones, in calls of `frames` frames."""
+    chunk, delay = frames * bundle.spec.hop_samples, bundle.spec.delay_samples
     precisions = ("fp32", "int8")
     encoders = [StreamEncoder(bundle, precision=precision) for precision in precisions]
     decoders = [StreamDecoder(bundle, precision=precision) for precision in precisions]
-    codes_FK, int8_codes_FK = (encode(encoder, speech_T, hop) for encoder in encoders)
-    samples_T, same_codes_T = (decode(decoder, codes_FK, 1) for decoder in decoders)
-    int8_samples_T = decode(decoders[1], int8_codes_FK, 1)
+    codes_FK, int8_codes_FK = (encode(encoder, speech_T, chunk) for encoder in encoders)
+    samples_T, same_codes_T = (decode(decoder, codes_FK, frames) for decoder in decoders)
+    int8_samples_T = decode(decoders[1], int8_codes_FK, frames)
     mel, int8_mel = (
         mel_distance(speech_T, align(decoded_T, delay, len(speech_T)))
         for decoded_T in (samples_T, int8_samples_T)

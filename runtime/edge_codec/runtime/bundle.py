@@ -108,7 +108,8 @@ class Bundle:
     def graphs_bytes(self, precision: str, backend: str | None = None) -> int:
         """Size of all its graphs of one precision, together."""
         graphs = self.manifest["graphs"][backend or self.backend][precision]
-        return sum((self.path / graph["file"]).stat().st_size for graph in graphs.values())
+        files = [*graphs.values(), *(g["weights"] for g in graphs.values() if "weights" in g)]
+        return sum((self.path / file["file"]).stat().st_size for file in files)
 
     def golden_path(self) -> Path:
         """Audio file of the golden clip: 16-bit mono at the codec's rate."""

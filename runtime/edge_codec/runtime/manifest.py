@@ -33,7 +33,7 @@ MAX_THREADS = 64
 
 _NUMBER = (int, float)
 _FILE = {"file": (str,), "sha256": (str,)}
-_GRAPH = _FILE | {"state_size": (int,)}
+_GRAPH = _FILE | {"state_size": (int,), "weights": _FILE}
 _ROLES = {"encoder": _GRAPH, "decoder": _GRAPH}
 _LYRA_ROLES = {"encoder": _FILE, "decoder": _FILE, "quantizer": _FILE}
 
@@ -63,9 +63,9 @@ _SCHEMA: dict[str, Any] = {
     "parity": {"*": _NUMBER},
     "target": {"name": (str,), "backend": (str,), "threads": (int,), "providers": (list,)},
 }
-_OPTIONAL = {"parity", "onnx", "lyra", "target"}
+_OPTIONAL = {"parity", "weights", "onnx", "lyra", "target"}
 """Fields that may be missing. The exporter fills in parity when the rest is there to be measured;
-one back end is enough."""
+one back end is enough; weights are in a file of their own where a graph is large."""
 _CODE_FIELDS = ("name", "codec", "conceals_loss")
 
 
@@ -148,7 +148,10 @@ def iter_files(manifest: Manifest) -> Iterator[dict[str, Any]]:
     yield from manifest["golden"].values()
     for precisions in manifest["graphs"].values():
         for roles in precisions.values():
-            yield from roles.values()
+            for graph in roles.values():
+                yield graph
+                if "weights" in graph:
+                    yield graph["weights"]
 
 
 def _check(value: object, schema: Any, where: str) -> None:

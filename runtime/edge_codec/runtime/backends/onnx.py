@@ -103,6 +103,8 @@ def _options(threads: int) -> ort.SessionOptions:
     options.log_severity_level = ERRORS_ONLY
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
+    # One level more would copy the weights of convolutions to another layout.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
