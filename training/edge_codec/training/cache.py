@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_codec.runtime.errors import AudioError
+from edge_codec.training.text_file import read_json
 
 FORMAT_VERSION = 1
 AUDIO_NAME = "audio.s16"
@@ -72,19 +73,11 @@ def load_cache(folder: Path) -> Cache:
     """
     manifest = read_manifest(folder)
     try:
-        clips = [CachedClip(**clip) for clip in manifest["clips"]]
-        rate_hz = int(manifest["sample_rate_hz"])
-    except (KeyError, TypeError, ValueError) as error:
+        cache = _map(folder / AUDIO_NAME, manifest)
+    except OSError as error:
+        raise AudioError(f"{folder}: {error.strerror or error}; prepare it again") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise AudioError(f"{folder / MANIFEST_NAME} is damaged ({error}); prepare again") from error
-    cache = Cache(
-        samples=np.memmap(folder / AUDIO_NAME, SAMPLE_DTYPE, mode="c"),
-        offsets=np.array([clip.offset for clip in clips], np.int64),
-        lengths=np.array([clip.samples for clip in clips], np.int64),
-        domains=np.array([clip.labels.get("domain", "") for clip in clips], np.str_),
-        loudness_lufs=np.array([clip.loudness_lufs for clip in clips], np.float64),
-        full_band=np.array([bool(clip.full_band) for clip in clips], np.bool_),
-        sample_rate_hz=rate_hz,
-    )
     ends = np.cumsum(cache.lengths)
     if len(cache.samples) != cache.lengths.sum() or (cache.offsets != ends - cache.lengths).any():
         raise AudioError(
@@ -92,6 +85,19 @@ def load_cache(folder: Path) -> Cache:
             f"{cache.lengths.sum()}; prepare it again"
         )
     return cache
+
+
+def _map(audio: Path, manifest: dict[str, Any]) -> Cache:
+    clips = [CachedClip(**clip) for clip in manifest["clips"]]
+    return Cache(
+        samples=np.memmap(audio, SAMPLE_DTYPE, mode="c"),
+        offsets=np.array([clip.offset for clip in clips], np.int64),
+        lengths=np.array([clip.samples for clip in clips], np.int64),
+        domains=np.array([clip.labels.get("domain", "") for clip in clips], np.str_),
+        loudness_lufs=np.array([clip.loudness_lufs for clip in clips], np.float64),
+        full_band=np.array([bool(clip.full_band) for clip in clips], np.bool_),
+        sample_rate_hz=int(manifest["sample_rate_hz"]),
+    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -102,9 +108,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_NAME
     try:
-        manifest = json.loads(path.read_text())
+        manifest = read_json(path)
     except FileNotFoundError as error:
         raise AudioError(f"{folder} is no audio cache; make one: edge-codec prepare") from error
+    except OSError as error:
+        raise AudioError(f"cannot read {path}: {error.strerror}; prepare it again") from error
     except ValueError as error:
         raise AudioError(f"{path} is damaged ({error}); prepare it again") from error
     if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:

@@ -19,6 +19,7 @@ from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.codec import Codec
 from edge_codec.training.config import Recipe, build
 from edge_codec.training.registry import make_codec
+from edge_codec.training.text_file import read_json
 
 STATE_FILE = "state.safetensors"
 FACTS_FILE = "training.json"
@@ -64,7 +65,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:
         ConfigError: a file is missing or damaged.
     """
     try:
-        record: dict[str, Any] = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(folder / FACTS_FILE)
         tensors = load_file(folder / STATE_FILE)
         with safe_open(folder / STATE_FILE, "pt") as state:
             # Later than the file if the training was killed between the two.
@@ -75,7 +76,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:
         raise ConfigError(
             f"no checkpoint in {folder}: {error}; name the folder of a training"
         ) from error
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise ConfigError(f"checkpoint {folder} is damaged: {error}") from error
 
 

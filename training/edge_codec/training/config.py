@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.spec import CodecSpec
+from edge_codec.training.text_file import read_text
 from edge_codec.training.time_config import TimeModelConfig
 
 T = TypeVar("T")
@@ -243,10 +244,10 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: the file is missing, not TOML, or has unknown or missing keys.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"recipe {path} is not valid TOML: {error}") from error
     return build(Recipe, data, where=path.name)
 
