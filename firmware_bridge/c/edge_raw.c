@@ -14,8 +14,9 @@
 #define CRC_BITS 16u
 #define HELLO_BITS (8 * EDGE_HELLO_BYTES + CRC_BITS + EDGE_TAIL_BITS)
 #define HELLO_CODED_BITS (2 * HELLO_BITS)
-/* One in so many contradicted bits, and a block is none: noise comes to one in seven. */
-#define BELIEVED_SHARE 10u
+/* One in so many contradicted bits, and it is no block, or no group: noise comes to one in seven. */
+#define BLOCK_SHARE 12u
+#define GROUP_SHARE 10u
 
 static const uint8_t MARKER[EDGE_MARKER_BYTES] = {0x1A, 0xCF, 0xFC, 0x1D};
 
@@ -390,7 +391,7 @@ static uint32_t weight_of(const edge_raw_decoder_t *decoder, int16_t soft)
 
 /* Whether what was received contradicts these decoded bits no more than noise allows. */
 static bool is_believable(const edge_raw_format_t *format, const edge_raw_decoder_t *decoder,
-                          const block_t *block, size_t first, size_t stop)
+                          const block_t *block, size_t first, size_t stop, uint32_t share)
 {
     unsigned register7 = 0;
     uint32_t wrong = 0, all = 0;
@@ -408,7 +409,7 @@ static bool is_believable(const edge_raw_format_t *format, const edge_raw_decode
             wrong += (pair[i] > 0) != is_one ? weight : 0;
         }
     }
-    return wrong * BELIEVED_SHARE <= all;
+    return wrong * share <= all;
 }
 
 /* Take groups that were not found yet; returns which are found now, bit n for group n. */
@@ -419,7 +420,8 @@ static unsigned take_groups(const edge_raw_format_t *format, edge_raw_decoder_t 
     size_t size = (block->bits - EDGE_TAIL_BITS) / block->groups;
     for (uint8_t n = 0; n < block->groups; n++)
         if (!(found >> n & 1u) && block->take(format, decoder, header, n) &&
-            (block->groups == 1 || is_believable(format, decoder, block, n * size, (n + 1u) * size)))
+            (block->groups == 1 || is_believable(format, decoder, block, n * size,
+                                                 (n + 1u) * size, GROUP_SHARE)))
             found |= 1u << n;
     return found;
 }
@@ -464,7 +466,7 @@ static unsigned decode_block(const edge_raw_format_t *format, edge_raw_decoder_t
                              const edge_raw_header_t *header, const block_t *block)
 {
     decode_likeliest(format, decoder, block);
-    if (!block->is_trusted && !is_believable(format, decoder, block, 0, block->bits))
+    if (!block->is_trusted && !is_believable(format, decoder, block, 0, block->bits, BLOCK_SHARE))
         return 0;
     unsigned found = take_groups(format, decoder, header, block, 0);
     bool is_all = found == (1u << block->groups) - 1;

@@ -38,8 +38,10 @@ from edge_codec.firmware_bridge.raw_header import RawHeader
 from edge_codec.firmware_bridge.scramble import scramble, unscramble
 from edge_codec.firmware_bridge.voice import Superframe
 
-MAX_DISAGREEMENT = 0.1
-"""Share of contradicted bits beyond which a base block or a group is none: noise comes to 0.14."""
+MAX_DISAGREEMENT = 1 / 12
+"""Share of contradicted bits beyond which a block is none: noise comes to 0.14."""
+MAX_GROUP_DISAGREEMENT = 0.1
+"""The same of one group of a base block."""
 
 _Check = Callable[[int, BitArray], bool]
 
@@ -163,7 +165,7 @@ def _take(
 
 def _is_credible(block: BitArray, pairs_N2: SoftArray, part: slice, groups: int) -> bool:
     """Whether a group may be what was sent: its eight bits of checksum alone are too few."""
-    return groups == 1 or disagreement(block, pairs_N2, part) <= MAX_DISAGREEMENT
+    return groups == 1 or disagreement(block, pairs_N2, part) <= MAX_GROUP_DISAGREEMENT
 
 
 def _superframe(
