@@ -24,6 +24,9 @@ from edge_codec.training.rvq import ResidualVQ
 from edge_codec.training.spectral import Analysis, Synthesis
 from edge_codec.training.time_config import TimeModelConfig
 
+FIRST_KERNEL = 3
+"""Code frames that the decoder's first convolution sees."""
+
 
 def blocks(count: int, channels: int, activation: str) -> list[nn.Module]:
     """`count` equal ConvNeXt blocks."""
@@ -74,7 +77,7 @@ class Decoder(CodecEnd):
         slow, fast = config.decoder_blocks
         self.synthesis = Synthesis(config.hop_samples)
         self.body = Chain(
-            CausalConv(config.latent, config.code_channels, kernel=3),
+            CausalConv(config.latent, config.code_channels, FIRST_KERNEL),
             *blocks(slow, config.code_channels, config.activation),
             Upsample(config.code_channels, config.channels, config.code_stride),
             *blocks(fast, config.channels, config.activation),

@@ -27,6 +27,7 @@ from edge_codec.training.config import DataConfig, Recipe
 from edge_codec.training.data import ExcerptSource
 from edge_codec.training.distributed import ALONE, Crew
 from edge_codec.training.frame_loss import before_hardening, draw_depths, draw_wrong_codes
+from edge_codec.training.lookahead import frames_further, looking_ahead
 from edge_codec.training.objective import Objective
 from edge_codec.training.optimisers import (
     make_optimisers,
@@ -239,7 +240,7 @@ class Trainer:
         Args:
             folder: what `save` wrote.
             restart_schedule: take only the weights and begin the recipe anew. Then they may also
-                be those of a lower sample rate.
+                be those of a lower sample rate, or of a decoder that looks less far ahead.
         Raises:
             ConfigError: the checkpoint is damaged or of another model.
         """
@@ -247,7 +248,10 @@ class Trainer:
         if restart_schedule and is_widening(recipe.model, self.recipe.model):
             self._widen(tensors)
             return
-        if recipe.model != self.recipe.model:
+        further = frames_further(recipe.model, self.recipe.model) if restart_schedule else 0
+        if further:
+            tensors = looking_ahead(tensors, further)
+        elif recipe.model != self.recipe.model:
             raise ConfigError(f"checkpoint {folder} holds another model than the recipe describes")
         averaged = {k: tensors[AVERAGED + k] for k in self.averaged.state_dict()}
         self.averaged.load_state_dict(averaged)
