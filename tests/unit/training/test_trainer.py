@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_codec
@@ -159,7 +160,10 @@ def test_checkpoint_gives_the_averaged_codec(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [STATE_FILE, FACTS_FILE])
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 100, b'{"recipe": 3, "facts": {}}'])
 def test_damaged_checkpoint(tmp_path: Path, name: str, content: bytes) -> None:
-    make_trainer().save(tmp_path)
+    trainer = make_trainer()
+    tensors = trainer.averaged.state_dict()
+    trainer.save(tmp_path)
+    save_file(tensors, tmp_path / STATE_FILE)  # without the copy of the facts that heals them
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError):
         load_codec(tmp_path)
