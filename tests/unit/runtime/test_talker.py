@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_codec.firmware_bridge import PROFILES, AutoReceiver
+from edge_codec.firmware_bridge import PROFILES, AutoReceiver, Line
 from edge_codec.firmware_bridge.keying import KeyTimes
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.cli import main
 from edge_codec.runtime.errors import PortError
-from edge_codec.runtime.transceiver import StopSignal, Talker, assembly
-from edge_codec.runtime.transceiver.keyer import HOLD_S, Carrier, Keyer
+from edge_codec.runtime.transceiver import HalfDuplex, Reception, StopSignal, Talker, assembly
+from edge_codec.runtime.transceiver.keyer import HOLD_S, Carrier, Channel, Keyer
 from edge_codec.runtime.transceiver.ptt import NoPtt
 from edge_codec.runtime.transceiver.sources import BlockSource, SampleClock
 from edge_codec.runtime.transceiver.vox import Vox, VoxSource
-from support.fake_line import FakeClock, Journal, ReplayPort, WirePort
+from support.fake_line import FakeClock, Journal, ListSink, ReplayPort, WirePort
 from support.link_pair import send_spurt
 from support.recordings import make_recording, make_tones
 from support.stub_bundle import STUB_BUNDLE
@@ -53,14 +53,14 @@ class Station:
         self.ptt, self.journal = TimedPtt(self.clock), Journal(self.clock)
         self._bundle, self._times = bundle, times
 
-    def talker(self, carrier: Carrier | None = None) -> Talker:
+    def talker(self, channel: Channel | None = None) -> Talker:
         spec = self._bundle.spec
         mode = assembly.choose_mode(spec, 3000.0, None)
-        times = KeyTimes(**self._times, has_busy_lockout=carrier is not None)  # type: ignore[arg-type]
+        times = KeyTimes(**self._times, has_busy_lockout=channel is not None)  # type: ignore[arg-type]
         return Talker(
             assembly.sender_maker(self._bundle, assembly.Talk(mode=mode, callsign="AB1CD")),
             self.port,
-            Keyer(times, self.ptt, self.journal.report, carrier),
+            Keyer(times, self.ptt, self.journal.report, channel),
             self.journal.report,
         )
 
@@ -181,6 +181,37 @@ def test_transmitter_is_off_when_the_line_is_lost(bundle: Bundle) -> None:
     assert [is_on for _, is_on in station.ptt.told] == [True, False]
 
 
+def spoken(bundle: Bundle, seconds: float) -> list[tuple[float, bytes]]:
+    """What another station sends."""
+    other = Station(bundle)
+    other.talk(seconds)
+    return other.port.written
+
+
+def test_half_duplex_station_hears_between_its_transmissions_only(bundle: Bundle) -> None:
+    """Somebody speaks for 2 s before and 2 s after we do, and for 1 s while we do."""
+    others = [(0.0, 2.0), (3.2, 1.0), (6.0, 2.0)]
+    arrivals = [
+        (start_s + time_s, data)
+        for start_s, seconds in others
+        for time_s, data in spoken(bundle, seconds)
+    ]
+    station = Station(bundle, **RADIO)
+    sink = ListSink(station.clock)
+    listener = assembly.make_listener(bundle, "/dev/ttyUSB0", Line(baud=9600), fast=False)
+    port = ReplayPort(station.clock, arrivals)
+    reception = Reception(port, listener, sink, station.journal.report)
+    source = make_source(0.0, 3.0, 1.0, 6.0)
+    talker = station.talker(HalfDuplex(reception, listener))
+    talker.talk_by_voice(listen(source), station.clock, station.stop)
+    ((down_s, up_s),) = station.keyed_s
+    assert 2.9 < down_s < 3.2
+    assert up_s < 6.0
+    assert station.journal.names().count("stream_started") == 2
+    assert len(sink.played_T) / RATE_HZ == pytest.approx(2.0 + 2.0, abs=0.6)
+    assert listener.stats.voice_lost == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -189,6 +220,7 @@ def test_transmitter_is_off_when_the_line_is_lost(bundle: Bundle) -> None:
         (["--port", "udp://127.0.0.1:1", "--busy-lockout"], "cannot listen"),
         (["--port", "loop://", "--vox", "--vox-dbfs", "3"], "VOX needs a threshold"),
         (["--port", "loop://", "--tail-ms", "-3"], "tail_s must be 0 or more"),
+        (["--port", "loop://", "--output", "heard.wav"], "--output needs --vox"),
     ],
 )
 def test_options_that_contradict_each_other_are_one_line(

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from edge_codec.runtime.commands.security_options import open_guard
+
 if TYPE_CHECKING:
+    from edge_codec.runtime.bundle import Bundle
     from edge_codec.runtime.meter import Report
     from edge_codec.runtime.ports import Port
-    from edge_codec.runtime.spec import CodecSpec
-    from edge_codec.runtime.transceiver.keyer import Keyer
+    from edge_codec.runtime.transceiver.keyer import Channel, Keyer
     from edge_codec.runtime.transceiver.sources import Source
     from edge_codec.runtime.transceiver.vox import VoxSource
 
@@ -52,6 +54,11 @@ def add_keying_options(parser: argparse.ArgumentParser) -> None:
         "--vox", action="store_true", help="send while somebody speaks, until Ctrl-C"
     )
     parser.add_argument(
+        "--output",
+        metavar="speaker|FILE|-",
+        help="with --vox: play what others send at the same port, except while sending",
+    )
+    parser.add_argument(
         "--vox-dbfs",
         type=float,
         default=-40,
@@ -79,6 +86,8 @@ def keyed_url(args: argparse.Namespace) -> str:
     url: str = args.port
     if args.busy_lockout and not is_two_way(url):
         raise ConfigError(f"--busy-lockout cannot listen to {url}: it needs a serial line or a TNC")
+    if args.output and not (args.vox and is_two_way(url)):
+        raise ConfigError("--output needs --vox, and a serial line or a TNC as --port")
     if args.ptt not in ("rts", "dtr", "ctrl"):
         return url
     if not is_line(url):
@@ -92,8 +101,40 @@ def keyed_url(args: argparse.Namespace) -> str:
 
 
 @contextmanager
+def open_channel(
+    args: argparse.Namespace, bundle: "Bundle", port: "Port", report: "Report"
+) -> "Iterator[Channel | None]":
+    """What listens at the port between transmissions, if anybody wants to know.
+
+    Raises:
+        AudioError: the output cannot be opened.
+        ConfigError: the key file cannot be used.
+        ModuleNotFoundError: the speaker needs the extra `audio`.
+    """
+    from edge_codec.firmware_bridge import Line
+    from edge_codec.runtime.transceiver import HalfDuplex, Reception, assembly
+    from edge_codec.runtime.transceiver.keyer import Carrier
+
+    if args.output is None:
+        yield Carrier(port, assembly.make_receiver(bundle.spec)) if args.busy_lockout else None
+        return
+    rate_hz, line = bundle.spec.sample_rate_hz, Line(baud=args.baud or assembly.DEFAULT_BAUD)
+    with (
+        open_guard(args) as guard,
+        closing(assembly.open_sink(args.output, rate_hz, fast=False)) as sink,
+    ):
+        receiver = assembly.make_receiver(bundle.spec, "auto", guard)
+        listener = assembly.make_listener(bundle, args.port, line, fast=False, receiver=receiver)
+        reception = Reception(port, listener, sink, report)
+        try:
+            yield HalfDuplex(reception, listener)
+        finally:
+            reception.summarize()
+
+
+@contextmanager
 def open_keyer(
-    args: argparse.Namespace, port: "Port", spec: "CodecSpec", report: "Report"
+    args: argparse.Namespace, port: "Port", report: "Report", channel: "Channel | None"
 ) -> "Iterator[Keyer]":
     """What keys the radio; the transmitter is off when this is left, whatever happened.
 
@@ -103,8 +144,7 @@ def open_keyer(
         PortError: the way to key does not work.
     """
     from edge_codec.firmware_bridge.keying import KeyTimes
-    from edge_codec.runtime.transceiver.assembly import make_receiver
-    from edge_codec.runtime.transceiver.keyer import Carrier, Keyer
+    from edge_codec.runtime.transceiver.keyer import Keyer
     from edge_codec.runtime.transceiver.ptt import open_ptt
 
     has_ptt = args.ptt != "none"
@@ -114,8 +154,7 @@ def open_keyer(
         time_out_s=_given(args.time_out_s, TIME_OUT_S * has_ptt),
         has_busy_lockout=args.busy_lockout,
     )
-    carrier = Carrier(port, make_receiver(spec)) if args.busy_lockout else None
-    with closing(Keyer(times, open_ptt(args.ptt, port), report, carrier)) as keyer:
+    with closing(Keyer(times, open_ptt(args.ptt, port), report, channel)) as keyer:
         yield keyer
 
 

@@ -9,6 +9,7 @@ from edge_codec.runtime.commands.keying_options import (
     add_keying_options,
     keyed_url,
     make_vox,
+    open_channel,
     open_keyer,
 )
 from edge_codec.runtime.commands.security_options import add_security_options
@@ -26,6 +27,7 @@ _EXAMPLES = """examples:
   arecord -t raw -f S16_LE -r 16000 | edge-codec tx --port /dev/ttyUSB0 --input -
   edge-codec tx --port /dev/ttyUSB0 --callsign AB1CD --security auth --key voice.key
   edge-codec tx --port /dev/ttyUSB0 --ptt rts --tx-delay-ms 300 --busy-lockout --vox
+  edge-codec tx --port /dev/ttyUSB0 --vox --output speaker   # both ways, in turn
 """
 
 
@@ -95,12 +97,15 @@ def run(args: argparse.Namespace) -> int:
     clock, bundle = SystemClock(), load_bundle(args.model).on(args.backend)
     talk, rate_hz = read_talk(args, bundle), bundle.spec.sample_rate_hz
     make_sender = assembly.sender_maker(bundle, talk)
-    report = assembly.make_report("tx", clock, as_json=args.json, shares_stdout=args.port == "-")
+    report = assembly.make_report(
+        "tx", clock, as_json=args.json, shares_stdout="-" in (args.port, args.output)
+    )
     open_line = plugged_port(clock.now_s, report.event)
     with (
         assembly.open_source(args.input, rate_hz, fast=args.fast) as source,
         closing(open_line(keyed_url(args), args.baud or assembly.DEFAULT_BAUD, "w")) as port,
-        open_keyer(args, port, bundle.spec, report) as keyer,
+        open_channel(args, bundle, port, report) as channel,
+        open_keyer(args, port, report, channel) as keyer,
         StopSignal() as stop,
     ):
         talker = Talker(make_sender, port, keyer, report, fast=args.fast)

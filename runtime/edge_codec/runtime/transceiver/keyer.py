@@ -4,6 +4,7 @@ Knows neither the clock nor what is sent.
 """
 
 import math
+from typing import Protocol
 
 from edge_codec.firmware_bridge import (
     DamageReason,
@@ -27,6 +28,16 @@ _SOMEBODY = (DamageReason.SECURED, DamageReason.PROFILE)
 """Damage that is none: packets of others that this board cannot read."""
 
 
+class Channel(Protocol):
+    """What else is on the air."""
+
+    def is_busy(self, now_s: float) -> bool:
+        """Listen; returns whether to keep off."""
+
+    def ignore(self, now_s: float) -> None:
+        """Do not listen: while this transmitter is on, nothing else can be heard."""
+
+
 class Carrier:
     """Whether somebody else is on the channel, by what a receiver hears and a modem says."""
 
@@ -48,8 +59,8 @@ class Carrier:
             self._note(event, now_s)
         return now_s - self._heard_s < HOLD_S
 
-    def ignore(self) -> None:
-        """Do not listen: while this transmitter is on, nothing else can be heard."""
+    def ignore(self, now_s: float) -> None:
+        """Throw away what arrives."""
         self._port.read()
 
     def _note(self, event: Event, now_s: float) -> None:
@@ -74,7 +85,7 @@ class Keyer:
         times: KeyTimes | None = None,
         ptt: Ptt | None = None,
         report: Report | None = None,
-        carrier: Carrier | None = None,
+        channel: Channel | None = None,
     ) -> None:
         """Not keyed; without arguments packets may be written at once.
 
@@ -82,13 +93,13 @@ class Keyer:
             times: how the radio wants to be keyed.
             ptt: turns it on and off.
             report: where events go.
-            carrier: tells whether somebody else is on the channel.
+            channel: is listened to between transmissions, and tells whether it is in use.
         """
         self._times = times or KeyTimes()
         self._keying = Keying(self._times)
         self._ptt = ptt or NoPtt()
         self._report = report
-        self._carrier = carrier
+        self._channel = channel
         self.has_timed_out = False
         """The time-out timer ended the transmission at present."""
 
@@ -130,12 +141,12 @@ class Keyer:
         self._ptt.close()
 
     def _listen(self, now_s: float) -> bool:
-        if self._carrier is None:
+        if self._channel is None:
             return False
         if self.is_keyed:
-            self._carrier.ignore()
+            self._channel.ignore(now_s)
             return False
-        return self._carrier.is_busy(now_s)
+        return self._channel.is_busy(now_s)
 
     def _tell(self, event: KeyEvent) -> None:
         messages = {

@@ -79,12 +79,30 @@ class Reception:
             while not (stop.received or self._is_over(once=once) or now_s - heard_s >= timeout_s):
                 clock.wait([self._port], self._wait_s(now_s))
                 now_s = clock.now_s()
-                self._read(now_s)
-                self._play(now_s)
-                self._show()
-                heard_s = now_s if self._heard_packet() else heard_s
+                heard_s = now_s if self.step(now_s) else heard_s
         finally:
             self._drain()
+
+    def step(self, now_s: float, *, is_muted: bool = False) -> bool:
+        """Take what has arrived and play what is due; returns whether a good packet came.
+
+        Args:
+            now_s: the clock.
+            is_muted: throw both away, as this station transmits.
+
+        Raises:
+            PortError: the port is gone.
+            AudioError: the sink failed.
+        """
+        if is_muted:
+            self._port.read()
+            self._listener.handle_timeout(now_s)
+            self._listener.pull(now_s)
+            return False
+        self._read(now_s)
+        self._play(now_s)
+        self._show()
+        return self._heard_packet()
 
     def summarize(self) -> None:
         """Report what was heard."""

@@ -67,6 +67,7 @@ class Talker:
                 self._transmit(source, clock, stop)
                 self._sender = self._make_sender()
             else:
+                self._keyer.step(clock.now_s(), wants=False, is_sent=True)
                 clock.wait([], TICK_S)
 
     def _transmit(self, source: Source, clock: Clock, stop: StopSignal) -> None:
