@@ -14,7 +14,7 @@ from edge_codec.benchmarks.coders import (
     peer_makers,
     with_backend,
 )
-from edge_codec.benchmarks.coders.catalogue import Makers
+from edge_codec.benchmarks.coders.catalogue import CALL_FRAMES, Makers
 from edge_codec.benchmarks.coders.coder import SCORED_HZ, FloatArray
 from edge_codec.benchmarks.coders.native import Opus
 from edge_codec.benchmarks.link import LINK_CLIPS, measure_link, open_systems
@@ -62,6 +62,8 @@ class Plan:
     """Folder of speech; None: the clips that come with the package."""
     folders: tuple[Path, ...] = ()
     """Folders of the thesis' table."""
+    watched: tuple[str, ...] = ()
+    """NAME=COMMAND: programs whose memory is watched from outside."""
     lyra_models: Path | None = None
     has_peers: bool = True
     """Whether other codecs are measured too."""
@@ -127,6 +129,9 @@ def _ram(plan: Plan, session: Session) -> None:
         for precision in _precisions(plan, with_backend(bundle, backend)):
             probe = partial(memory.measure_model, bundle, backend, precision, 1)
             _weigh(session, f"{bundle.name} {backend} {precision}", probe)
+    for watched in plan.watched:
+        name, _, command = watched.partition("=")
+        _weigh(session, name, partial(memory.watch, name, command))
     for name in WEIGHED_PEERS if plan.has_peers else ():
         _weigh(session, name, partial(memory.measure_peer, name, plan.lyra_models))
 
@@ -159,7 +164,9 @@ def _thesis(plan: Plan, session: Session) -> None:
     bundle = session.bundle
     if not plan.folders:
         raise ConfigError("the thesis' table needs folders: give --folders speech/ music/")
-    ours = [ModelCoder(bundle, layers) for layers in _thesis_layers(bundle)]
+    ours = [
+        ModelCoder(bundle, layers, call_frames=CALL_FRAMES) for layers in _thesis_layers(bundle)
+    ]
     opus, skipped = open_installed(THESIS_PEERS)
     session.skipped |= skipped
     for folder in plan.folders:

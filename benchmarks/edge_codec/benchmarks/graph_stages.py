@@ -1,10 +1,10 @@
 """Where the time inside the graphs goes: transforms, networks, quantizer.
 
 The graphs hold all of it, so ONNX Runtime's own profile is asked, in a run of its own that counts
-for nothing else. The exporter's names tell the stages apart: in the encoder, what runs before the
-first linear layer (`/embed`) is the transform and what runs behind the last block is the quantizer;
-in the decoder the quantizer comes first and the transform follows the `/head`. Other graphs give
-no stages.
+for nothing else. The names of nodes tell the stages apart, as far as fusing leaves names. In the
+encoder the transform ends at the first linear layer and the quantizer begins at the first search;
+in the decoder the network begins at its first linear layer and the transform at the sines of the
+phases. Other graphs give no stages.
 """
 
 import json
@@ -24,10 +24,14 @@ from edge_codec.runtime.codec import StreamEncoder
 _CALLS = 60
 _WARM_UP_CALLS = 10
 _CUTS = {
-    "encoder": ("/embed", "/narrow", ("stft", "encoder", "rvq")),
-    "decoder": ("/linear", "/head", ("rvq decode", "decoder", "istft")),
+    "encoder": (("/embed",), ("/ArgMax",), ("stft", "encoder", "rvq")),
+    "decoder": (
+        ("/linear", "DynamicQuantizeMatMul"),
+        ("/Sin", "/Cos", "/Exp", "/Clip"),
+        ("rvq decode", "decoder", "istft"),
+    ),
 }
-"""Graph -> name of the first and of the last node of the network, and the three stages."""
+"""Graph -> how the first nodes of its second and of its third stage are called, and the stages."""
 Kernel = tuple[str, float]
 """Name of a node and its microseconds."""
 
@@ -49,18 +53,21 @@ def graph_times_us(bundle: Bundle, precision: str) -> dict[str, float]:
 
 def stage_times_us(role: str, calls: list[list[Kernel]]) -> dict[str, float]:
     """Median over the calls of each stage of a graph."""
-    first, last, stages = _CUTS[role]
+    second, third, stages = _CUTS[role]
     totals: dict[str, list[float]] = defaultdict(list)
     for kernels in calls:
-        names = [name for name, _ in kernels]
-        starts = [i for i, name in enumerate(names) if name.startswith(first)]
-        ends = [i for i, name in enumerate(names) if name.startswith(last)]
-        if not starts or not ends:
+        starts = [_first(kernels, names) for names in (second, third)]
+        if None in starts:
             return {}
-        cuts = (0, starts[0], ends[-1] + 1, len(kernels))
+        cuts = (0, *(start for start in starts if start is not None), len(kernels))
         for stage, begin, end in zip(stages, cuts[:-1], cuts[1:], strict=True):
             totals[stage].append(sum(duration for _, duration in kernels[begin:end]))
     return {stage: float(np.median(values)) for stage, values in totals.items()}
+
+
+def _first(kernels: list[Kernel], beginnings: tuple[str, ...]) -> int | None:
+    found = (index for index, (name, _) in enumerate(kernels) if name.startswith(beginnings))
+    return next(found, None)
 
 
 def profile_calls(path: Path, inputs: list[Any]) -> list[list[Kernel]]:

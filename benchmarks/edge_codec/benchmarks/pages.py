@@ -69,12 +69,11 @@ def _source(*parts: tuple[str, str]) -> str:
 
 
 def _qualities() -> list[QualityRun]:
-    """Every codec once, ours as it runs by default."""
+    """Every codec once; ours in int8, as it runs by default, where the record has it."""
     runs: dict[str, QualityRun] = {}
     for model in MODELS:
-        for run in _record("quality", model).quality:
-            if run.precision in ("", "int8"):
-                runs.setdefault(run.codec, run)
+        for run in sorted(_record("quality", model).quality, key=lambda run: run.precision):
+            runs[run.codec] = run  # "" or fp32, then int8
     return list(runs.values())
 
 
@@ -104,12 +103,14 @@ def _speed() -> str:
     rows = []
     for model in MODELS:
         peaks = {
-            f"{run.backend} {run.precision}": run.rss_mb["peak"]
+            f"{run.backend} {run.precision}": f"{run.rss_mb['peak']:.0f}"
             for run in _record("ram", model).ram
         }
-        for precision, factors in _factors(_record("latency", model)).items():
-            cells = [f"{factors[frames]:.3f}" for frames in CALL_FRAMES]
-            rows.append([f"`{model}`", precision, *cells, f"{peaks[precision]:.0f}"])
+        for how, factors in _factors(_record("latency", model)).items():
+            cells = [
+                f"{factors[frames]:.3f}" if frames in factors else "" for frames in CALL_FRAMES
+            ]
+            rows.append([f"`{model}`", how, *cells, peaks.get(how, "")])
     table = tables.markdown_table(heads, rows, 2)
     sources = [(model, section) for model in MODELS for section in ("latency", "ram")]
     return f"{table}\n\n{_source(*sources)}"
@@ -118,8 +119,9 @@ def _speed() -> str:
 def _factors(record: Record) -> dict[str, dict[int, float]]:
     """Back end and precision -> code frames a call -> CPU real-time factor, from the sweep."""
     found: dict[str, dict[int, float]] = {}
+    detailed = detailed_run(record)
     for run in record.latency:
-        if run.codec.startswith(record.model) and run.threads == 1 and not run.graph_us:
+        if run.codec.startswith(record.model) and run.threads == 1 and run is not detailed:
             factors = found.setdefault(f"{run.backend} {run.precision}", {})
             factors.setdefault(run.call_frames, tables.cpu_factor(run))
     return found

@@ -21,7 +21,7 @@ class Echo:
     """A perfect codec of 3.2 kbit/s that is 50 samples late."""
 
     name, backend, precision = "Echo", "native", ""
-    rate_hz, frame_samples, delay_samples = 16_000, 160, 50
+    rate_hz, frame_samples, unit_samples, delay_samples = 16_000, 160, 160, 50
 
     def reset(self):
         self._kept = np.zeros(50, np.float32)
@@ -45,6 +45,14 @@ def test_a_clip_starts_from_a_fresh_state():
     coder = ModelCoder(load_bundle(STUB_BUNDLE), 2)
     first, second = (code_clip(coder, NOISE_T).samples_T for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_long_calls_give_the_same_speech_and_bits():
+    bundle = load_bundle(STUB_BUNDLE)
+    short, long = (ModelCoder(bundle, 2, call_frames=count) for count in (1, 12))
+    one, twelve = code_clip(short, NOISE_T), code_clip(long, NOISE_T)
+    np.testing.assert_allclose(one.samples_T, twelve.samples_T, atol=1e-5)
+    assert one.bits == twelve.bits
 
 
 def make_or_skip(make):

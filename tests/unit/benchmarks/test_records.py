@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge_codec.benchmarks.board import EMULATED_VARIABLE, read_board, read_conditions
 from edge_codec.benchmarks.energy import EnergyMeter, pmic_watts
+from edge_codec.benchmarks.graph_stages import stage_times_us
 from edge_codec.benchmarks.record import Record, load_record
 from edge_codec.benchmarks.schema import from_plain, to_json
 from edge_codec.benchmarks.stats import outlier_warning, ratio_of_medians, sum_up
@@ -163,3 +164,9 @@ def test_power_sensors_are_averaged_over_time(tmp_path):
 def test_a_board_without_a_meter_has_no_joules(tmp_path):
     assert EnergyMeter(tmp_path).joules() is None
     assert pmic_watts("nothing") is None
+
+
+def test_stages_of_a_graph_are_told_apart_by_names():
+    kernels = [("/MatMul", 5.0), ("/embed/MatMul", 20.0), ("fused_7", 30.0), ("/ArgMax", 4.0)]
+    assert stage_times_us("encoder", [kernels, kernels]) == {"stft": 5, "encoder": 50, "rvq": 4}
+    assert stage_times_us("decoder", [kernels]) == {}

@@ -39,6 +39,8 @@ class Coder(Protocol):
     """Of the audio it takes and gives."""
     frame_samples: int
     """Samples of a call."""
+    unit_samples: int
+    """A shorter call must be a multiple of these."""
     delay_samples: int
     """By which the decoded audio lags."""
 
@@ -66,9 +68,10 @@ def code_clip(coder: Coder, audio_T: FloatArray, audio_hz: int = SCORED_HZ) -> C
     """Encode and decode one clip from a fresh state."""
     native_T = resampled(audio_T, audio_hz, coder.rate_hz)
     coder.reset()
-    padding = coder.delay_samples + -(len(native_T) + coder.delay_samples) % coder.frame_samples
-    frames = np.pad(native_T, (0, padding)).reshape(-1, coder.frame_samples)
-    packets = [coder.encode(frame_T) for frame_T in frames]
+    padding = coder.delay_samples + -(len(native_T) + coder.delay_samples) % coder.unit_samples
+    padded_T, size = np.pad(native_T, (0, padding)), coder.frame_samples
+    starts = range(0, len(padded_T), size)
+    packets = [coder.encode(padded_T[start : start + size]) for start in starts]
     decoded_T = np.concatenate([coder.decode(packet) for packet in packets])
     heard_T = resampled(decoded_T[coder.delay_samples :], coder.rate_hz, audio_hz)
     bits = sum(packet.bits for packet in packets)

@@ -22,7 +22,8 @@ class Lyra:
     """Lyra v2 at one of its bitrates."""
 
     backend, precision = "lyra", "int8"
-    rate_hz, frame_samples, delay_samples = SPEC.sample_rate_hz, HOP_SAMPLES, SPEC.delay_samples
+    rate_hz, delay_samples = SPEC.sample_rate_hz, SPEC.delay_samples
+    frame_samples = unit_samples = HOP_SAMPLES
 
     def __init__(self, models: Path, bitrate_bps: int) -> None:
         """Open the quantizer in `models`; the rest with each stream.

@@ -38,8 +38,9 @@ class ModelCoder:
         self.name = f"{bundle.name} {spec.bitrate_bps(layers) / 1000:g}k"
         self.rate_hz = spec.sample_rate_hz
         self.frame_samples = call_frames * spec.hop_samples
+        self.unit_samples = spec.hop_samples
         self.delay_samples = spec.delay_samples
-        self._bits = call_frames * layers * spec.bits_per_code
+        self._frame_bits = layers * spec.bits_per_code
         bundle = bundle.on(self.backend)
         self._encoder = StreamEncoder(bundle, threads=threads, precision=self.precision)
         self._decoder = StreamDecoder(bundle, threads=threads, precision=self.precision)
@@ -51,7 +52,8 @@ class ModelCoder:
 
     def encode(self, frame_T: FloatArray) -> Packet:
         """Encode one call's samples."""
-        return Packet(self._encoder.push(np.asarray(frame_T))[:, : self.layers], self._bits)
+        codes_FK = self._encoder.push(np.asarray(frame_T))[:, : self.layers]
+        return Packet(codes_FK, len(codes_FK) * self._frame_bits)
 
     def decode(self, packet: Packet) -> FloatArray:
         """[T] of one packet."""

@@ -28,7 +28,7 @@ class _Native:
         self._packet = ctypes.create_string_buffer(_MAX_PACKET_BYTES)
 
     def _hold(self, frame_samples: int, delay_samples: int) -> None:
-        self.frame_samples = frame_samples
+        self.frame_samples = self.unit_samples = frame_samples
         self.delay_samples = delay_samples
         self._decoded = np.zeros(frame_samples, np.int16)
 
@@ -134,7 +134,7 @@ class AmrWb:
     """AMR-WB (3GPP TS 26.171): VisualOn's encoder and opencore's decoder, 20 ms at 16 kHz."""
 
     backend, precision = "native", ""
-    rate_hz, frame_samples = 16_000, 320
+    rate_hz, frame_samples, unit_samples = 16_000, 320, 320
     delay_samples = 95  # the peak of the cross-correlation on speech
     _BITS_BY_MODE = (132, 177, 253, 285, 317, 365, 397, 461, 477)  # TS 26.201, table 2
 

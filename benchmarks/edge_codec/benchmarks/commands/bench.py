@@ -66,6 +66,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folders", type=Path, nargs="+", default=[], metavar="DIR", help="for thesis: any audio"
     )
+    parser.add_argument(
+        "--watch", nargs="+", default=[], metavar="NAME=COMMAND",
+        help="for ram: other programs, watched from their start to their end",
+    )  # fmt: skip
     parser.add_argument("--lyra-models", type=Path, metavar="DIR", help="Lyra v2's three graphs")
     parser.add_argument("--no-peers", action="store_true", help="this model alone")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that score")
@@ -97,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
         seconds=seconds,
         clips=args.clips,
         folders=tuple(args.folders),
+        watched=tuple(args.watch),
         lyra_models=args.lyra_models,
         has_peers=not args.no_peers,
         jobs=args.jobs,

@@ -19,6 +19,8 @@ from edge_codec.benchmarks.tables import MEASURES, cpu_factor
 INK = "#010203"
 """Stands for the page's text colour until the figure is put into the page."""
 WIDTH_IN, HEIGHT_IN = 4.8, 3.3
+KBITS = (0.5, 1, 2, 3, 6, 12)
+"""Ticks of the bitrate axis."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -51,7 +53,8 @@ def plot_all(record: Record) -> Iterator[tuple[str, str]]:
     detailed = detailed_run(record)
     if detailed is not None:
         yield "How long calls take", _figure(_draw_latency, detailed)
-        yield "Real-time factor by configuration", _figure(_draw_factors, record.latency)
+        swept = [run for run in record.latency if run is not detailed]
+        yield "Real-time factor by configuration", _figure(_draw_factors, swept)
     if record.ram:
         yield "Memory over time", _figure(_draw_ram, record.ram)
     if record.quality:
@@ -119,7 +122,8 @@ def _draw_factors(axes: Any, runs: Sequence[LatencyRun]) -> None:
     rows = np.arange(len(labels))[::-1]
     axes.barh(rows, factors, color=colours, height=0.65)
     for row, factor in zip(rows, factors, strict=True):
-        axes.annotate(f" {factor:.3f}", (factor, row), va="center", fontsize=7.5)
+        place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{factor:.3f}", (factor, row), fontsize=7.5, **place)
     axes.axvline(1, color=INK, linestyle="--", linewidth=1)
     axes.annotate("real time", (1, rows[0] + 0.6), ha="right", va="bottom", fontsize=8)
     axes.set_yticks(rows, labels, fontsize=7.5)
@@ -161,6 +165,7 @@ def _draw_quality(axes: Any, runs: Sequence[QualityRun], measure: str, title: st
         )
     axes.set(xscale="log", xlabel="kbit/s", ylabel=title)
     _plain_ticks(axes.xaxis)
+    axes.set_xticks(KBITS)
     _legend_below(axes, 3)
 
 

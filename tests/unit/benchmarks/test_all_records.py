@@ -1,0 +1,77 @@
+"""The one command that measures everything anew, commands watched from outside, qemu's counts."""
+
+import shutil
+import sys
+from dataclasses import replace
+
+import pytest
+
+from edge_codec.benchmarks import all_records, emulation, memory
+from edge_codec.benchmarks.benches import Measured, Plan, measure
+from edge_codec.benchmarks.record import load_record
+from edge_codec.benchmarks.stats import Ratio, quotient
+from edge_codec.runtime.errors import ConfigError
+from support.stub_bundle import STUB_BUNDLE
+
+
+def parse(*argv):
+    return all_records._parse(list(map(str, argv)))
+
+
+def test_the_first_model_is_measured_beside_the_others(tmp_path):
+    plans = list(all_records.plans(parse("--clips", tmp_path, "--music", tmp_path)))
+    named = [(plan.model.rpartition("/")[2], plan.what) for plan in plans]
+    assert named == [
+        ("voice-m", "latency"), ("voice-m", "ram"), ("voice-m", "link"), ("voice-m", "thesis"),
+        ("voice-m", "quality"), ("voice-s", "latency"), ("voice-s", "ram"), ("voice-s", "quality"),
+    ]  # fmt: skip
+    assert [plan.has_peers for plan in plans] == [True] * 5 + [False] * 3
+
+
+def test_without_folders_there_is_no_thesis_table():
+    assert {plan.what for plan in all_records.plans(parse("--only", "thesis"))} == set()
+
+
+def test_a_new_record_takes_the_place_of_the_old(tmp_path, monkeypatch):
+    record = measure(
+        Plan(what="latency", model=str(STUB_BUNDLE), seconds=0.1, has_peers=False)
+    ).record
+    days = iter(["2026-01-01", "2026-01-02"])
+    monkeypatch.setattr(
+        all_records, "measure", lambda plan: Measured(replace(record, created=next(days)))
+    )
+    monkeypatch.setattr(all_records, "REPORTS", tmp_path)
+    first, second = (all_records.keep(Plan(what="latency")) for _ in range(2))
+    assert not first.exists()
+    assert load_record(second).created == "2026-01-02"
+
+
+def test_a_command_is_watched_to_its_end():
+    run = memory.watch("hog", f"{sys.executable} -c 'x = bytearray(60_000_000)'")
+    assert 60 < run.rss_mb["peak"] < 120
+    assert run.timeline_mb
+    with pytest.raises(ConfigError, match="ended with exit code 3"):
+        memory.watch("bad", f"{sys.executable} -c 'raise SystemExit(3)'")
+    with pytest.raises(ConfigError, match="cannot run"):
+        memory.watch("bad", "/nowhere/program")
+
+
+def test_a_ratio_of_ratios_is_less_sure_than_either():
+    first = Ratio(ratio=2.0, low_95=1.9, high_95=2.1)
+    moved = quotient(Ratio(ratio=2.2, low_95=2.1, high_95=2.3), first)
+    assert moved.ratio == pytest.approx(1.1)
+    assert moved.low_95 < 1.1 * 1.9 / 2.0
+    assert not moved.differs_by(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_counted_instructions_repeat(tmp_path):
+    if not (shutil.which("gcc") and shutil.which("qemu-x86_64")):
+        pytest.skip("gcc and qemu-user are not installed")
+    encoded = []
+    for turn in ("first", "second"):
+        report = tmp_path / turn
+        (path,) = emulation.run(str(STUB_BUNDLE), [emulation.HOST], tmp_path, report)
+        encoded.append(load_record(path).instructions[0].encode)
+    assert encoded[0] == pytest.approx(encoded[1], rel=0.01)
