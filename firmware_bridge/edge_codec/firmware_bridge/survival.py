@@ -27,9 +27,8 @@ def survived_ber(framing: Framing, profile: StreamProfile, *, base_only: bool) -
         profile: of the stream.
         base_only: the base layers are all that matters.
     """
-    if framing is Framing.PACKET:
-        lost = BASE_ERASED if base_only else LAYERS_ERASED
-        return lost / (8 * framed_bytes(profile.packet_bytes()))
+    if framing is Framing.PACKET:  # which is lost with all its layers
+        return BASE_ERASED / (8 * framed_bytes(profile.packet_bytes()))
     upper_bits = RawFormat(profile).upper_bits
     if base_only or not upper_bits:
         return RAW_BASE_BER

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_codec.firmware_bridge import PROFILES, Framing, RawFormat, modes
+from edge_codec.firmware_bridge import PROFILES, Framing, Mode, RawFormat, modes
 from edge_codec.firmware_bridge.ax25 import Ax25Address, UiFrame, pack_ui
 from edge_codec.firmware_bridge.control import Kind, Stat, unpack_control
 from edge_codec.firmware_bridge.envelope import VOICE_ADDRESS
@@ -67,6 +67,16 @@ def table_between(mark: str) -> list[list[str]]:
     return [line.strip("| ").split(" | ") for line in table.strip().splitlines()[2:]]
 
 
+def last_columns(mode: Mode) -> list[str]:
+    return [
+        f"{mode.overhead():.0%}",
+        f"{mode.needed_bps():.0f}",
+        str(mode.mouth_to_ear_ms),
+        f"{mode.survived_ber(base_only=True):.0e}",
+        f"{mode.survived_ber():.0e}",
+    ]
+
+
 def test_mode_table() -> None:
     rows = table_between("modes")
     assert len(rows) == len(PROFILES)
@@ -81,8 +91,7 @@ def test_mode_table() -> None:
             str(profile.superframe_ms),
             str(framed_bytes(profile.packet_bytes())),
             f"{profile.gross_bitrate_bps():.0f}",
-            f"{mode.needed_bps():.0f}",
-            str(mode.mouth_to_ear_ms),
+            *last_columns(mode),
         ]
 
 
@@ -98,8 +107,7 @@ def test_raw_mode_table() -> None:
             str(profile.superframe_ms),
             str(form.frame_bytes),
             f"{form.gross_bitrate_bps():.0f}",
-            f"{mode.needed_bps():.0f}",
-            str(mode.mouth_to_ear_ms),
+            *last_columns(mode),
         ]
 
 
