@@ -2,6 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BASE := .venv/base
 DEV := .venv/dev
+EXPORT := .venv/export-env
+# Beside torch they bring jax and transformers: never in the base, the extras or CI.
+CONVERTERS := litert-torch==0.10.0 ai-edge-quantizer==0.10.0
 # What an install is made of: when it changes, install again.
 INSTALLED := pyproject.toml hatch_build.py $(wildcard firmware_bridge/c/*.[ch])
 PARTS := training export runtime firmware_bridge benchmarks
@@ -11,7 +14,7 @@ export OMP_NUM_THREADS := 1
 # Field networks drop connections.
 export PIP_RETRIES ?= 10
 
-.PHONY: bench-check bench-pages bench-records emulated-boards help demo setup test test-slow test-interop lint lint-types format cli-surface check clean
+.PHONY: bench-check bench-pages bench-records emulated-boards export-env help demo setup test test-slow test-interop lint lint-types format cli-surface check clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +68,14 @@ check: lint test test-slow  ## All of the above: what a change must pass
 
 clean:  ## Remove environments, caches and outputs
 	rm -rf .venv out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+export-env: $(EXPORT)/.done  ## Install what makes TFLite graphs into .venv/export-env (2.5 GB)
+
+$(EXPORT)/.done: $(INSTALLED)
+	$(PYTHON) -m venv $(EXPORT)
+	$(EXPORT)/bin/pip install --quiet --upgrade "pip>=25.1"
+	$(EXPORT)/bin/pip install --quiet --editable '.[train,export,tflite]' $(CONVERTERS)
+	touch $@
 
 $(BASE)/.done: $(INSTALLED)
 	$(PYTHON) -m venv $(BASE)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,19 +19,31 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import soundfile
+import torch
 
 import edge_codec.runtime
+from edge_codec.export.fold import fold_codec
 from edge_codec.export.onnx_writer import make_graphs
-from edge_codec.export.parity import LIMITS, Parity, check_parity, measure_parity
+from edge_codec.export.parity import (
+    Parity,
+    check_parity,
+    limits_for,
+    measure_parity,
+    torch_codes,
+)
 from edge_codec.export.ptq import quantize
+from edge_codec.export.rounding import round_codec
+from edge_codec.export.speech_loss import with_speech_loss
+from edge_codec.export.targets import PRECISIONS, Target
+from edge_codec.export.tflite_writer import write_tflite
 from edge_codec.export.weight_only import round_weights
-from edge_codec.runtime.backends.onnx import OnnxGraph
 from edge_codec.runtime.bundle import Bundle, load_bundle
-from edge_codec.runtime.errors import AudioError, ConfigError
+from edge_codec.runtime.errors import AudioError, ConfigError, ParityError
 from edge_codec.runtime.manifest import FORMAT_VERSION, MANIFEST_NAME, Manifest, check_manifest
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.training.audio_files import find_audio, read_mono
 from edge_codec.training.checkpoint import Facts, load_codec
+from edge_codec.training.codec import Codec, FrameCodec
 from edge_codec.training.config import Recipe
 
 FloatArray = npt.NDArray[np.float32]
@@ -47,6 +59,10 @@ LICENCE = "Apache-2.0; the speech it was trained on: see ATTRIBUTION.md"
 _log = logging.getLogger(__name__)
 
 
+ANY_MACHINE = Target(onnx=("fp32", "int8"))
+"""What is written unless told otherwise."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """What to export, and what to say of it."""
@@ -59,19 +75,24 @@ class Request:
     """Recording for the golden clip and the comparison; default: the clips of the runtime."""
     metrics: Path | None = None
     """JSON of `edge-codec evaluate`."""
-    precisions: Sequence[str] = ("fp32", "int8")
-    """Numeric precisions to write; fp32 must be among them."""
+    target: Target = ANY_MACHINE
+    """What to write graphs for."""
+    clips: Path | None = None
+    """Folder of speech to score int8 graphs on; it takes a minute or two."""
     licence: str = LICENCE
     """Licence of the weights."""
 
 
-def export_bundle(request: Request, limits: Mapping[str, float] = LIMITS) -> tuple[Bundle, Parity]:
+def export_bundle(
+    request: Request, limits: Mapping[str, Mapping[str, float]] | None = None
+) -> tuple[Bundle, Parity]:
     """Write the bundle of a checkpoint; what was compared is in its manifest too.
 
     Raises:
         ConfigError: the checkpoint or the metrics are damaged, or `out` holds something else.
         AudioError: the clip cannot be read.
         ParityError: the graphs do not do what the checkpoint does; `out` is as it was.
+        MissingExtraError: the target has TFLite graphs, and their converter is not installed.
     """
     codec, recipe, facts = load_codec(request.checkpoint)
     speech_T = load_speech(request.clip, codec.spec)
@@ -80,39 +101,92 @@ def export_bundle(request: Request, limits: Mapping[str, float] = LIMITS) -> tup
         "name": recipe.model.name,
         "codec": codec.spec.to_dict(),
         "conceals_loss": bool(codec.quantizer.lost.any()),  # zero until frames are lost in training
-        "provenance": provenance(recipe, facts, request.licence),
+        "provenance": provenance(recipe, facts, request.licence)
+        | {"weights_sha256": weights_sha256(codec)},
+        "target": request.target.to_manifest(),
         "metrics": load_metrics(request.metrics),
     }
     with replaced_folder(request.out) as folder:
         _log.info("writing the graphs of %s after %d steps", recipe.model.name, facts.step)
-        graphs = write_graphs(folder, make_graphs(codec), request.precisions)
-        golden = write_golden(folder, speech_T, codec.spec, graphs["fp32"]["encoder"])
-        manifest = head | {"graphs": {"onnx": graphs}, "golden": golden}
+        graphs = write_graphs(folder, codec, speech_T, request.target)
+        golden = write_golden(folder, speech_T, codec)
+        manifest = head | {"graphs": graphs, "golden": golden}
         write_manifest(folder, manifest)
         _log.info("comparing %.0f s of speech", len(speech_T) / codec.spec.sample_rate_hz)
-        parity = measure_parity(codec, load_bundle(folder), speech_T)
-        check_parity(parity, limits)
+        bundle = load_bundle(folder)
+        check_size(bundle, request.target)
+        parity = measure_parity(codec, bundle, speech_T)
+        if request.clips is not None:
+            _log.info("scoring the speech in %s", request.clips)
+            parity = with_speech_loss(parity, codec, bundle, request.clips)
+        check_parity(parity, limits or limits_for(request.target))
         write_manifest(folder, manifest | {"parity": parity.to_dict()})
     return load_bundle(request.out), parity
 
 
 def write_graphs(
-    folder: Path, models: Mapping[str, onnx.ModelProto], precisions: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Write every role in every precision; returns the manifest's entries by precision and role."""
-    if "fp32" not in precisions:
-        raise ConfigError("a bundle needs fp32 graphs; add fp32 to --precision")
-    entries: dict[str, dict[str, Any]] = {}
-    for precision in precisions:
-        entries[precision] = {}
-        for role, model in models.items():
-            written = to_int8(model, role) if precision == "int8" else model
-            name = f"{role}.onnx" if precision == "fp32" else f"{role}.{precision}.onnx"
-            state_size = model.graph.input[1].type.tensor_type.shape.dim[1].dim_value
-            entries[precision][role] = write_graph(folder, name, written) | {
-                "state_size": state_size
-            }
+    folder: Path, codec: Codec, speech_T: FloatArray, target: Target
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Write every graph of a target; the manifest's entries by back end, precision and role.
+
+    Raises:
+        MissingExtraError: the converter for TFLite is not installed.
+    """
+    forms = dict.fromkeys(PRECISIONS, fold_codec(codec))
+    if "int8" in (*target.onnx, *target.tflite) and isinstance(codec, FrameCodec):
+        _log.info("fitting int8 weights")
+        forms["int8"] = round_codec(codec, torch.from_numpy(speech_T)[None])
+    writers = {"onnx": write_onnx_graphs, "tflite": write_tflite_graphs}
+    entries: dict[str, dict[str, dict[str, Any]]] = {}
+    for backend, precisions in {"onnx": target.onnx, "tflite": target.tflite}.items():
+        for precision in precisions:
+            _log.info("writing %s %s", backend, precision)
+            by_role = writers[backend](folder, forms[precision], precision, target)
+            entries.setdefault(backend, {})[precision] = by_role
     return entries
+
+
+def graph_name(role: str, precision: str, backend: str) -> str:
+    """File of a graph.
+
+    >>> graph_name("encoder", "int8", "tflite"), graph_name("decoder", "fp32", "onnx")
+    ('encoder.int8.tflite', 'decoder.onnx')
+    """
+    return f"{role}.{backend}" if precision == "fp32" else f"{role}.{precision}.{backend}"
+
+
+def write_onnx_graphs(
+    folder: Path, folded: Codec, precision: str, target: Target
+) -> dict[str, dict[str, Any]]:
+    """Write ONNX graphs; their entries by role."""
+    entries = {}
+    for role, model in make_graphs(folded).items():
+        written = to_int8(model, role) if precision == "int8" else model
+        state_size = model.graph.input[1].type.tensor_type.shape.dim[1].dim_value
+        entry = write_graph(folder, graph_name(role, precision, "onnx"), written)
+        entries[role] = entry | {"state_size": state_size}
+    return entries
+
+
+def write_tflite_graphs(
+    folder: Path, folded: Codec, precision: str, target: Target
+) -> dict[str, dict[str, Any]]:
+    """Write TFLite graphs; their entries by role.
+
+    Raises:
+        ConfigError: there is no such form of this codec.
+        MissingExtraError: their converter is not installed.
+    """
+    if not isinstance(folded, FrameCodec):
+        raise ConfigError("only frame-domain codecs have TFLite graphs; take a target without")
+    frames, activations = target.call_frames(folded.spec), target.encoder_activations
+    files = write_tflite(folded, frames, precision=precision, activations=activations)
+    sizes = {"encoder": folded.encoder.state_size, "decoder": folded.decoder.state_size}
+    return {
+        role: write_file(folder, graph_name(role, precision, "tflite"), data)
+        | {"state_size": sizes[role]}
+        for role, data in files.items()
+    }
 
 
 def to_int8(model: onnx.ModelProto, role: str) -> onnx.ModelProto:
@@ -140,17 +214,42 @@ def write_graph(folder: Path, name: str, model: onnx.ModelProto) -> dict[str, An
     return entries[0] | {"weights": entries[1]}
 
 
-def write_golden(
-    folder: Path, speech_T: FloatArray, spec: CodecSpec, encoder: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write the first seconds of `speech_T` and what the float encoder makes of them."""
+def check_size(bundle: Bundle, target: Target) -> None:
+    """Raise if the int8 graphs of one back end are larger than the target allows.
+
+    Raises:
+        ParityError: they are.
+    """
+    if not target.max_mb:
+        return
+    for backend in bundle.backends:
+        has_int8 = "int8" in bundle.precisions(backend)
+        size_mb = bundle.graphs_bytes("int8", backend) / 1e6 if has_int8 else 0
+        if size_mb > target.max_mb:
+            raise ParityError(
+                f"the int8 {backend} graphs have {size_mb:.1f} MB, target {target.name} allows "
+                f"{target.max_mb:g}; nothing was written"
+            )
+
+
+def weights_sha256(codec: Codec) -> str:
+    """Hash of all trained numbers: what a model is, whatever graphs are made of it."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(codec.state_dict().items()):
+        digest.update(f"{name} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.float().numpy().astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def write_golden(folder: Path, speech_T: FloatArray, codec: Codec) -> dict[str, Any]:
+    """Write the first seconds of `speech_T` and what the trained encoder makes of them."""
+    spec = codec.spec
     frames = int(GOLDEN_S * spec.frame_rate_hz)
     samples_T = np.clip(np.round(speech_T[: frames * spec.hop_samples] * 32_768), -32_768, 32_767)
-    graph = OnnxGraph(folder / encoder["file"], state_size=encoder["state_size"])
-    codes_1FK, _ = graph.run((samples_T[None] / 32_768).astype(np.float32), graph.zero_state)
+    codes_FK = torch_codes(codec, (samples_T / 32_768).astype(np.float32))
     audio, codes = BytesIO(), BytesIO()
     soundfile.write(audio, samples_T.astype(np.int16), spec.sample_rate_hz, "PCM_16", format="FLAC")
-    np.save(codes, codes_1FK[0].astype(np.uint16))
+    np.save(codes, codes_FK.astype(np.uint16))
     return {
         "audio": write_file(folder, "golden.flac", audio.getvalue()),
         "codes": write_file(folder, "golden_codes.npy", codes.getvalue()),

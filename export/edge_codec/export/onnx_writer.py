@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from edge_codec.export.depthwise import spread_depthwise
-from edge_codec.export.fold import fold_codec
 from edge_codec.export.transforms import shrink_transforms
 from edge_codec.training.codec import Codec, FrameCodec
 
@@ -53,10 +52,9 @@ class DecoderGraph(nn.Module):
         return self.codec.decode_step(codes, state)
 
 
-def make_graphs(codec: Codec) -> dict[str, onnx.ModelProto]:
-    """The `encoder` and `decoder` of `codec`, which is left as it was."""
-    folded = fold_codec(codec)
-    spec = codec.spec
+def make_graphs(folded: Codec) -> dict[str, onnx.ModelProto]:
+    """The `encoder` and `decoder` of a codec from `fold_codec` or `round_codec`."""
+    spec = folded.spec
     audio = torch.zeros(1, TRACED_FRAMES * spec.hop_samples)
     codes = torch.zeros(1, TRACED_FRAMES, spec.layers, dtype=torch.int64)
     encoder_state, decoder_state = folded.encoder.zero_state(), folded.decoder.zero_state()

@@ -1,4 +1,4 @@
-"""Whether the forms of one codec agree: torch, float ONNX in calls of any length, and int8.
+"""Whether the forms of one codec agree: torch, float graphs in calls of any length, and int8.
 
 Runs the bundle as it was written, through the runtime, so that what is measured is what ships.
 
@@ -6,12 +6,13 @@ Shapes: T samples, F code frames, K layers.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from edge_codec.export.targets import Target
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ParityError
@@ -28,96 +29,127 @@ FRAMES_AT_ONCE = 7
 WINDOW_FRAMES, WINDOWED_FRAMES = 10, 150
 """Shortest calls of a time-domain codec, and how much of the speech it is compared on."""
 
-LIMITS = {
+FLOAT_LIMITS = {
     "codes_equal": 0.999,
     "samples_difference": 1e-4,
     "chunked_codes_equal": 0.999,
     "chunked_samples_difference": 1e-4,
-    "int8_first_layer_equal": 0.98,
-    "int8_codes_equal": 0.8,
-    "int8_snr_db": 25.0,
-    "int8_mel_loss": 0.03,
 }
-"""Fact of `Parity` -> what it may be at most (differences, loss) or must be at least (the others).
-
-Those of int8 codes are what the float encoder itself keeps when the last of 16 bits is dithered.
-"""
+INT8_LIMITS = {
+    "first_layer_equal": 0.98,
+    "codes_equal": 0.8,
+    "snr_db": 25.0,
+    "mel_loss": 0.03,
+    "visqol_loss": 0.05,
+}
+"""Those of codes are what the float encoder itself keeps when the last of 16 bits is dithered."""
+FLOAT_ACTIVATION_LIMITS = INT8_LIMITS | {"first_layer_equal": 0.99, "codes_equal": 0.95}
+"""Where only weights are int8 in the encoder, rounded to fit together."""
 AT_MOST = ("_difference", "_loss")
-"""Ends of the names of facts whose limit is the largest value."""
+"""Ends of the names of facts whose limit is the largest value; of the others it is the least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Int8Parity:
-    """Agreement of int8 with float graphs, both in the shortest calls."""
-
-    equal_by_layer: list[float]
-    """[K] share of codes that are the float encoder's."""
-    snr_db: float
-    """The decoder's samples against the float decoder's, same codes."""
-    mel_loss: float
-    """Mel distance to the original by int8 graphs, less that by float graphs, all layers."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parity:
-    """Agreement of all forms on some speech."""
+class FloatParity:
+    """Agreement of float graphs with the trained codec."""
 
     codes_equal: float
-    """Share of the float graph's codes that are torch's."""
+    """Share of codes that are torch's."""
     samples_difference: float
     """Largest difference to torch's samples, same codes, some frames and layers missing."""
     chunked_codes_equal: float
     """Share of codes that stay the same in calls of other lengths; the worst length."""
     chunked_samples_difference: float
     """Largest difference of samples between calls of different lengths."""
-    int8: Int8Parity | None
-    """Int8 graphs, where there are any."""
+
+    def to_dict(self) -> dict[str, float]:
+        """Facts by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Int8Parity:
+    """Agreement of int8 graphs with the trained codec, in the shortest calls."""
+
+    equal_by_layer: list[float]
+    """[K] share of codes that are the float encoder's."""
+    snr_db: float
+    """The decoder's samples against the float decoder's, same codes."""
+    mel_loss: float
+    """Mel distance to the original by int8 graphs, less that by the float codec, all layers."""
+    speech_loss: dict[str, float] = field(default_factory=dict)
+    """What is lost of ViSQOL and PESQ, where that was measured."""
+
+    def to_dict(self) -> dict[str, float]:
+        """Facts by name."""
+        return {
+            "first_layer_equal": self.equal_by_layer[0],
+            "codes_equal": float(np.mean(self.equal_by_layer)),
+            "snr_db": self.snr_db,
+            "mel_loss": self.mel_loss,
+            **self.speech_loss,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parity:
+    """Agreement of all graphs of a bundle with the trained codec on some speech."""
+
+    graphs: dict[str, FloatParity | Int8Parity]
+    """By back end and precision, such as `tflite_int8`."""
 
     def to_dict(self) -> dict[str, float]:
         """Facts for the manifest, rounded so that equal graphs give equal manifests everywhere."""
-        facts = asdict(self)
-        if int8 := facts.pop("int8"):
-            facts["int8_first_layer_equal"] = int8["equal_by_layer"][0]
-            facts["int8_codes_equal"] = np.mean(int8["equal_by_layer"])
-            facts["int8_snr_db"] = int8["snr_db"]
-            facts["int8_mel_loss"] = int8["mel_loss"]
-        return {name: float(f"{value:.3g}") for name, value in facts.items()}
+        return {
+            f"{graphs}_{name}": float(f"{value:.3g}")
+            for graphs, parity in self.graphs.items()
+            for name, value in parity.to_dict().items()
+        }
 
 
 def measure_parity(codec: Codec, bundle: Bundle, speech_T: FloatArray) -> Parity:
-    """Compare all forms on `speech_T`, whole frames at the codec's rate."""
-    least = 1
+    """Compare all graphs with `codec` on `speech_T`, whole frames at the codec's rate."""
+    frames = 1
     if not isinstance(codec, FrameCodec):  # each call goes over its whole reach once more
-        least, speech_T = WINDOW_FRAMES, speech_T[: WINDOWED_FRAMES * codec.spec.hop_samples]
+        frames, speech_T = WINDOW_FRAMES, speech_T[: WINDOWED_FRAMES * codec.spec.hop_samples]
+    graphs: dict[str, FloatParity | Int8Parity] = {}
+    for backend in bundle.backends:
+        for precision in bundle.precisions(backend):
+            measure = measure_float if precision == "fp32" else measure_int8
+            graphs[f"{backend}_{precision}"] = measure(codec, bundle.on(backend), speech_T, frames)
+    return Parity(graphs=graphs)
+
+
+def measure_float(
+    codec: Codec, bundle: Bundle, speech_T: FloatArray, frames: int = 1
+) -> FloatParity:
+    """Compare the float graphs that `bundle` runs on with `codec`, in calls of `frames` and up."""
     encoder = StreamEncoder(bundle, precision="fp32")
     decoder = StreamDecoder(bundle, precision="fp32")
     codes_FK = encode(encoder, speech_T, len(speech_T))
     holed_FK = with_holes(codes_FK, codec.spec.codebook_size, lost=bundle.conceals_loss)
     samples_T = decode(decoder, holed_FK, len(holed_FK))
-    chunks = (least * codec.spec.hop_samples, ODD_SAMPLES)
+    chunks = (frames * codec.spec.hop_samples, ODD_SAMPLES)
     other_codes = [encode(encoder, speech_T, chunk) for chunk in chunks]
-    other_samples = [decode(decoder, holed_FK, frames) for frames in (least, FRAMES_AT_ONCE)]
-    return Parity(
+    other_samples = [decode(decoder, holed_FK, count) for count in (frames, FRAMES_AT_ONCE)]
+    return FloatParity(
         codes_equal=share_equal(codes_FK, torch_codes(codec, speech_T)),
         samples_difference=difference(samples_T, torch_samples(codec, holed_FK)),
         chunked_codes_equal=min(share_equal(codes_FK, other) for other in other_codes),
         chunked_samples_difference=max(difference(samples_T, other) for other in other_samples),
-        int8=measure_int8(bundle, speech_T, least) if "int8" in bundle.precisions() else None,
     )
 
 
-def measure_int8(bundle: Bundle, speech_T: FloatArray, frames: int = 1) -> Int8Parity:
-    """Compare the int8 graphs of a bundle with its float ones, in calls of `frames` frames."""
+def measure_int8(codec: Codec, bundle: Bundle, speech_T: FloatArray, frames: int = 1) -> Int8Parity:
+    """Compare the int8 graphs that `bundle` runs on with `codec`, in calls of `frames` frames."""
     chunk, delay = frames * bundle.spec.hop_samples, bundle.spec.delay_samples
-    precisions = ("fp32", "int8")
-    encoders = [StreamEncoder(bundle, precision=precision) for precision in precisions]
-    decoders = [StreamDecoder(bundle, precision=precision) for precision in precisions]
-    codes_FK, int8_codes_FK = (encode(encoder, speech_T, chunk) for encoder in encoders)
-    samples_T, same_codes_T = (decode(decoder, codes_FK, frames) for decoder in decoders)
-    int8_samples_T = decode(decoders[1], int8_codes_FK, frames)
+    encoder = StreamEncoder(bundle, precision="int8")
+    decoder = StreamDecoder(bundle, precision="int8")
+    codes_FK, int8_codes_FK = torch_codes(codec, speech_T), encode(encoder, speech_T, chunk)
+    samples_T, same_codes_T = torch_samples(codec, codes_FK), decode(decoder, codes_FK, frames)
     mel, int8_mel = (
         mel_distance(speech_T, align(decoded_T, delay, len(speech_T)))
-        for decoded_T in (samples_T, int8_samples_T)
+        for decoded_T in (samples_T, decode(decoder, int8_codes_FK, frames))
     )
     return Int8Parity(
         equal_by_layer=(codes_FK == int8_codes_FK).mean(axis=0).tolist(),
@@ -126,22 +158,43 @@ def measure_int8(bundle: Bundle, speech_T: FloatArray, frames: int = 1) -> Int8P
     )
 
 
-def check_parity(parity: Parity, limits: Mapping[str, float] = LIMITS) -> None:
+def check_parity(parity: Parity, limits: Mapping[str, Mapping[str, float]]) -> None:
     """Raise unless every limit is kept.
+
+    Args:
+        parity: what was measured.
+        limits: by back end and precision, then by fact; facts without one are not looked at.
 
     Raises:
         ParityError: names each that is not.
     """
     failed = [
-        f"{name} is {value:g}, limit {limits[name]:g}"
-        for name, value in parity.to_dict().items()
-        if not (value <= limits[name] if name.endswith(AT_MOST) else value >= limits[name])
+        f"{graphs} {name} is {value:.3g}, limit {limits[graphs][name]:g}"
+        for graphs, facts in parity.graphs.items()
+        for name, value in facts.to_dict().items()
+        if name in limits[graphs] and not is_kept(name, value, limits[graphs][name])
     ]
     if failed:
         raise ParityError(
             f"the graphs are not the trained codec: {'; '.join(failed)}; nothing was written. "
             "If only int8 is named, --precision fp32 leaves it out"
         )
+
+
+def is_kept(name: str, value: float, limit: float) -> bool:
+    """Whether a fact is within its limit."""
+    return value <= limit if name.endswith(AT_MOST) else value >= limit
+
+
+def limits_for(target: Target) -> dict[str, Mapping[str, float]]:
+    """What the graphs of a target must keep."""
+    unpacked = target.encoder_activations == "float32"
+    return {
+        "onnx_fp32": FLOAT_LIMITS,
+        "onnx_int8": INT8_LIMITS,
+        "tflite_fp32": FLOAT_LIMITS,
+        "tflite_int8": FLOAT_ACTIVATION_LIMITS if unpacked else INT8_LIMITS,
+    }
 
 
 def with_holes(codes_FK: IntArray, codebook_size: int, *, lost: bool) -> IntArray:

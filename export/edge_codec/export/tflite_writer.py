@@ -7,6 +7,7 @@ and what comes with it are 2 GB. Knows nothing of bundles.
 Shapes: T samples, F code frames, K layers, S state numbers.
 """
 
+import copy
 import logging
 import warnings
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_codec.export.rounding import INT8_LAYERS, int8_layers
+from edge_codec.export.two_stage import TwoStageAnalysis, TwoStageSynthesis
 from edge_codec.runtime.errors import MissingExtraError, ParityError
 from edge_codec.training.codec import FrameCodec
 
@@ -69,9 +71,10 @@ def write_tflite(
         MissingExtraError: the converter is not installed.
         ParityError: not every layer that should be int8 is.
     """
+    shortened = shorten_transforms(folded)
     files = {
-        "encoder": _convert(TfliteEncoder(folded), "audio", folded, frames),
-        "decoder": _convert(TfliteDecoder(folded), "codes", folded, frames),
+        "encoder": _convert(TfliteEncoder(shortened), "audio", folded, frames),
+        "decoder": _convert(TfliteDecoder(shortened), "codes", folded, frames),
     }
     if precision == "fp32":
         return files
@@ -82,6 +85,14 @@ def write_tflite(
         if (found := count_int8_products(file)) != wanted:
             raise ParityError(f"the {role} has {found} int8 products, expected {wanted}")
     return quantized
+
+
+def shorten_transforms(folded: FrameCodec) -> FrameCodec:
+    """A copy of a codec whose transforms have few weights."""
+    shortened = copy.deepcopy(folded)
+    shortened.encoder.analysis = TwoStageAnalysis(folded.encoder.analysis)
+    shortened.decoder.synthesis = TwoStageSynthesis(folded.decoder.synthesis)
+    return shortened
 
 
 def count_int8_products(file: bytes) -> int:

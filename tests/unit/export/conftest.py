@@ -66,9 +66,10 @@ def codec(checkpoint):
 @pytest.fixture(scope="session")
 def graphs(codec):
     """The codec's float graphs."""
+    from edge_codec.export.fold import fold_codec
     from edge_codec.export.onnx_writer import make_graphs
 
-    return make_graphs(codec)
+    return make_graphs(fold_codec(codec))
 
 
 @pytest.fixture(scope="session")

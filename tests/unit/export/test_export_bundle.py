@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from edge_codec.export import bundle_writer
 from edge_codec.export.bundle_writer import Request, export_bundle
 from edge_codec.export.commands import export
+from edge_codec.export.targets import Target
 from edge_codec.runtime.bundle import load_bundle
 from edge_codec.runtime.codec import StreamEncoder
 from edge_codec.runtime.errors import AudioError, ConfigError, ParityError
@@ -44,7 +45,7 @@ def request_for(checkpoint, tmp_path, clip, graphs, monkeypatch):
 
     def make(**changes):
         defaults = {"checkpoint": checkpoint, "out": tmp_path / "out" / "tiny", "clip": clip}
-        return Request(**(defaults | {"precisions": ["fp32"]} | changes))
+        return Request(**(defaults | {"target": Target(onnx=("fp32",))} | changes))
 
     return make
 
@@ -82,7 +83,7 @@ def test_golden_clip_encodes_to_its_codes(bundle):
 def test_same_checkpoint_gives_the_same_bytes(checkpoint, exported, tmp_path):
     first, _ = exported
     request = Request(checkpoint=checkpoint, out=tmp_path / "again", clip=CLIP)
-    second, _ = export_bundle(replace(request, precisions=["int8", "fp32"]))
+    second, _ = export_bundle(replace(request, target=Target(onnx=("int8", "fp32"))))
     assert first.model_hash == second.model_hash
     names = sorted(path.name for path in first.path.iterdir())
     assert names == sorted(path.name for path in second.path.iterdir())
@@ -117,7 +118,7 @@ def test_a_failed_export_leaves_the_bundle_that_was_there(request_for):
     request = request_for()
     before = export_bundle(request)[0].model_hash
     with pytest.raises(ParityError, match="chunked_samples_difference"):
-        export_bundle(request, limits=dict.fromkeys(bundle_writer.LIMITS, -1.0))
+        export_bundle(request, limits={"onnx_fp32": {"chunked_samples_difference": -1.0}})
     assert load_bundle(request.out).model_hash == before
 
 
@@ -128,11 +129,6 @@ def test_a_folder_that_is_no_bundle_is_not_touched(request_for, tmp_path):
     with pytest.raises(ConfigError, match="exists and is not a bundle"):
         export_bundle(request_for(out=folder))
     assert (folder / "chapter1").read_text() == "years of work"
-
-
-def test_fp32_must_be_there(request_for):
-    with pytest.raises(ConfigError, match="needs fp32"):
-        export_bundle(request_for(precisions=["int8"]))
 
 
 @pytest.mark.parametrize(
@@ -193,9 +189,9 @@ def test_command_prints_what_was_compared(checkpoint, tmp_path, clip, capsys):
     out = tmp_path / "out"
     run_command(checkpoint, "--out", out, "--clip", clip, "--metrics", scores)
     shown = capsys.readouterr().out
-    assert "| samples_difference | " in shown
-    assert "int8 codes equal by layer: " in shown
-    assert "| int8 | 0." in shown
+    assert "| onnx_fp32 | samples_difference | " in shown
+    assert "| onnx_int8 | codes equal by layer | " in shown
+    assert "| onnx_int8 | 0." in shown
     assert load_bundle(out).manifest["metrics"]["dataset"] == "dev"
 
 
@@ -204,5 +200,6 @@ def test_command_prints_json(checkpoint, tmp_path, clip, capsys):
     run_command(checkpoint, "--out", out, "--clip", clip, "--precision", "fp32", "--json")
     shown = json.loads(capsys.readouterr().out)
     assert shown["model_hash"] == load_bundle(out).model_hash
-    assert shown["parity"]["int8"] is None
-    assert shown["cost"]["fp32"]["real_time_factor"] > 0
+    assert shown["parity"].keys() == shown["cost"].keys() == {"onnx_fp32"}
+    assert shown["cost"]["onnx_fp32"]["encoder_ms"] > 0
+    assert json.loads((out / "export.json").read_text()) == shown

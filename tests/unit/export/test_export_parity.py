@@ -6,62 +6,79 @@ import pytest
 import torch
 
 from edge_codec.export.parity import (
-    LIMITS,
+    FloatParity,
     Int8Parity,
     Parity,
     check_parity,
+    limits_for,
     measure_parity,
     with_holes,
 )
+from edge_codec.export.targets import Target
 from edge_codec.runtime.errors import ParityError
 
-PERFECT = Parity(
+FLOAT = FloatParity(
     codes_equal=1.0,
     samples_difference=0.0,
     chunked_codes_equal=1.0,
     chunked_samples_difference=0.0,
-    int8=Int8Parity(equal_by_layer=[1.0, 1.0], snr_db=60.0, mel_loss=-0.01),
+)
+INT8 = Int8Parity(
+    equal_by_layer=[1.0, 1.0],
+    snr_db=60.0,
+    mel_loss=-0.01,
+    speech_loss={"visqol_loss": 0.01, "pesq_loss": 0.02},
 )
 SPOILED = {
-    "codes_equal": {"codes_equal": 0.99},
-    "samples_difference": {"samples_difference": 2e-4},
-    "chunked_codes_equal": {"chunked_codes_equal": 0.0},
-    "chunked_samples_difference": {"chunked_samples_difference": float("nan")},
-    "int8_first_layer_equal": {"int8": replace(PERFECT.int8, equal_by_layer=[0.97, 1.0])},
-    "int8_codes_equal": {"int8": replace(PERFECT.int8, equal_by_layer=[0.99, 0.6])},
-    "int8_snr_db": {"int8": replace(PERFECT.int8, snr_db=20.0)},
-    "int8_mel_loss": {"int8": replace(PERFECT.int8, mel_loss=0.1)},
+    "onnx_fp32 codes_equal": {"codes_equal": 0.99},
+    "onnx_fp32 samples_difference": {"samples_difference": 2e-4},
+    "onnx_fp32 chunked_codes_equal": {"chunked_codes_equal": 0.0},
+    "onnx_fp32 chunked_samples_difference": {"chunked_samples_difference": float("nan")},
+    "onnx_int8 first_layer_equal": {"equal_by_layer": [0.97, 1.0]},
+    "onnx_int8 codes_equal": {"equal_by_layer": [0.99, 0.6]},
+    "onnx_int8 snr_db": {"snr_db": 20.0},
+    "onnx_int8 mel_loss": {"mel_loss": 0.1},
+    "onnx_int8 visqol_loss": {"speech_loss": {"visqol_loss": 0.06}},
+    "tflite_int8 first_layer_equal": {"equal_by_layer": [0.985, 1.0]},
+    "tflite_int8 codes_equal": {"equal_by_layer": [0.99, 0.9]},
 }
+PERFECT = {"onnx_fp32": FLOAT, "onnx_int8": INT8, "tflite_int8": INT8}
+LIMITS = limits_for(Target(onnx=("fp32",)))
 
 
 def test_every_limit_has_a_fact():
-    assert PERFECT.to_dict().keys() == LIMITS.keys() == SPOILED.keys()
-    check_parity(PERFECT)
+    facts = Parity(graphs=PERFECT).to_dict().keys() - {
+        "onnx_int8_pesq_loss",
+        "tflite_int8_pesq_loss",
+    }
+    assert facts == {f"{graphs}_{name}" for graphs in PERFECT for name in LIMITS[graphs]}
+    check_parity(Parity(graphs=PERFECT), LIMITS)
 
 
 @pytest.mark.parametrize("name", SPOILED)
 def test_each_limit_is_enforced_by_name(name):
-    with pytest.raises(ParityError, match=rf"codec: {name} is .*, limit {LIMITS[name]:g};"):
-        check_parity(replace(PERFECT, **SPOILED[name]))
+    graphs, fact = name.split()
+    spoiled = PERFECT | {graphs: replace(PERFECT[graphs], **SPOILED[name])}
+    with pytest.raises(ParityError, match=rf"codec: {name} is .*, limit {LIMITS[graphs][fact]:g};"):
+        check_parity(Parity(graphs=spoiled), LIMITS)
 
 
-def test_int8_counts_only_where_there_is_some():
-    parity = replace(PERFECT, int8=None)
-    assert not [name for name in parity.to_dict() if name.startswith("int8")]
-    check_parity(parity)
+def test_int8_activations_are_held_to_less():
+    spoiled = replace(INT8, equal_by_layer=[0.985, 0.8])
+    limits = limits_for(Target(tflite=("int8",), encoder_activations="int8"))
+    check_parity(Parity(graphs={"tflite_int8": spoiled}), limits)
 
 
 def test_facts_are_rounded_for_the_manifest():
-    assert (
-        replace(PERFECT, samples_difference=1.23456e-7).to_dict()["samples_difference"] == 1.23e-7
-    )
+    parity = Parity(graphs={"onnx_fp32": replace(FLOAT, samples_difference=1.23456e-7)})
+    assert parity.to_dict()["onnx_fp32_samples_difference"] == 1.23e-7
 
 
 def test_the_bundle_agrees_with_the_checkpoint(exported, codec, bundle, speech):
     measured = measure_parity(codec, bundle, speech)
-    check_parity(measured)
-    assert measured.int8
-    assert len(measured.int8.equal_by_layer) == codec.spec.layers
+    check_parity(measured, LIMITS)
+    assert measured.graphs.keys() == {"onnx_fp32", "onnx_int8"}
+    assert len(measured.graphs["onnx_int8"].equal_by_layer) == codec.spec.layers
     assert bundle.manifest["parity"] == exported[1].to_dict()
 
 
@@ -71,8 +88,8 @@ def test_another_codec_is_told_apart(codec, bundle, speech):
         other.encoder.head.bias += 0.1
         other.decoder.head.bias += 0.1
     measured = measure_parity(other, bundle, speech)
-    with pytest.raises(ParityError, match=r"codes_equal is .*; samples_difference is"):
-        check_parity(measured)
+    with pytest.raises(ParityError, match=r"codes_equal is .*; onnx_fp32 samples_difference is"):
+        check_parity(measured, LIMITS)
 
 
 def test_holes_are_missing_layers_and_lost_frames():

@@ -80,7 +80,7 @@ class ResidualVQ(nn.Module):
             vectors = functional.linear(residual, self.project_in[layer].T)
             codes.append(self.nearest(vectors, layer))
             chosen = functional.embedding(codes[-1], self.entries(layer))
-            residual = residual - functional.linear(chosen, self.project_out[layer].T)
+            residual = torch.addmm(residual, chosen, -self.project_out[layer])
         codes_KN = torch.cat(codes).reshape(self.layers, -1)
         return codes_KN.T.reshape(latent_BFD.shape[0], -1, self.layers)
 

@@ -65,11 +65,15 @@ class Analysis(StreamLayer):
         """Features before standardising: [B, F, 3Q] for T = F * hop new samples."""
         joined = torch.cat([state_BS, audio_BT], dim=1).reshape(audio_BT.shape[0], -1, self.hop)
         frames_BFN = torch.cat([joined[:, :-1], joined[:, 1:]], dim=2)
-        real, imag = torch.split(frames_BFN @ self.dft, self.hop + 1, dim=2)
+        real, imag = torch.split(self.transform(frames_BFN), self.hop + 1, dim=2)
         log_power = torch.log(real.square() + imag.square() + POWER_FLOOR)
         compress = torch.exp(log_power * ((POWER - 1) / 2))
         features = torch.cat([log_power * (POWER / 2), real * compress, imag * compress], dim=2)
         return features, joined[:, -1]
+
+    def transform(self, frames_BFN: Tensor) -> Tensor:
+        """Windowed DFT: [B, F, N] to real, then imaginary parts, [B, F, 2Q]."""
+        return frames_BFN @ self.dft
 
     def step(self, audio_BT: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
         features, next_state = self.raw_features(audio_BT, state_BS)
@@ -107,10 +111,14 @@ class Synthesis(StreamLayer):
     def zero_state(self, batch: int = 1) -> Tensor:  # noqa: D102
         return self.inverse_dft.new_zeros(batch, self.state_size)
 
+    def transform(self, bins_BFC: Tensor) -> Tensor:
+        """Windowed inverse DFT: real, then imaginary parts, [B, F, 2Q], to [B, F, N]."""
+        return bins_BFC @ self.inverse_dft
+
     def step(self, spectrum_BFC: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
         log_magnitude, phase = torch.split(spectrum_BFC, self.hop + 1, dim=2)
         magnitude = torch.exp(log_magnitude.clamp(max=MAX_LOG_MAGNITUDE))
         bins = torch.cat([magnitude * torch.cos(phase), magnitude * torch.sin(phase)], dim=2)
-        starts, ends = torch.split(bins @ self.inverse_dft, self.hop, dim=2)
+        starts, ends = torch.split(self.transform(bins), self.hop, dim=2)
         ends = torch.cat([state_BS[:, None], ends], dim=1)
         return (starts + ends[:, :-1]).flatten(1), ends[:, -1]

@@ -1,0 +1,88 @@
+"""What int8 costs in opinion scores, on recordings that nothing was fitted to.
+
+Needs the scoring packages of the `train` extra, and a second or two for each clip and form.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_codec.export.parity import (
+    FloatParity,
+    Parity,
+    decode,
+    encode,
+    torch_codes,
+    torch_samples,
+)
+from edge_codec.runtime.bundle import Bundle
+from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
+from edge_codec.training.codec import Codec
+from edge_codec.training.evaluation import Coder, clips_in, evaluate
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.integer[Any]]
+
+MAX_CLIPS = 12
+"""More are thinned out evenly: scoring is slow."""
+MEASURES = {"visqol_loss": "visqol", "pesq_loss": "pesq_wb"}
+"""Fact -> measure of `evaluate`."""
+
+
+class TorchCoder:
+    """The trained codec itself."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def encode(self, audio_T: FloatArray) -> IntArray:
+        """Codes [F, K]."""
+        return torch_codes(self._codec, audio_T)
+
+    def decode(self, codes_FK: IntArray) -> FloatArray:
+        """Samples [T]."""
+        return torch_samples(self._codec, codes_FK.astype(np.int64))
+
+
+class Int8Coder:
+    """The int8 graphs of a bundle, in calls of one frame."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._encoder = StreamEncoder(bundle, precision="int8")
+        self._decoder = StreamDecoder(bundle, precision="int8")
+
+    def encode(self, audio_T: FloatArray) -> IntArray:
+        """Codes [F, K]."""
+        return encode(self._encoder, audio_T, self._encoder.spec.hop_samples)
+
+    def decode(self, codes_FK: IntArray) -> FloatArray:
+        """Samples [T]."""
+        return decode(self._decoder, codes_FK.astype(np.int64), 1)
+
+
+def with_speech_loss(parity: Parity, codec: Codec, bundle: Bundle, folder: Path) -> Parity:
+    """`parity` with what the int8 graphs of each back end lose of ViSQOL and PESQ on `folder`.
+
+    Raises:
+        AudioError: there are no clips, or none can be scored.
+        MissingExtraError: the scoring packages are not installed.
+    """
+    best = _scores(TorchCoder(codec), codec, folder)
+    graphs = dict(parity.graphs)
+    for name, facts in parity.graphs.items():
+        if not isinstance(facts, FloatParity):
+            found = _scores(Int8Coder(bundle.on(name.partition("_")[0])), codec, folder)
+            loss = {fact: best[fact] - found[fact] for fact in MEASURES}
+            graphs[name] = replace(facts, speech_loss=loss)
+    return replace(parity, graphs=graphs)
+
+
+def _scores(coder: Coder, codec: Codec, folder: Path) -> dict[str, float]:
+    clips = clips_in(folder, codec.spec.sample_rate_hz)
+    step = -(-len(clips) // MAX_CLIPS)
+    thinned = dict(list(clips.items())[::step])
+    (row,) = evaluate(coder, thinned, codec.spec, layers=[codec.spec.layers]).rows
+    return {fact: row.means[measure].mean for fact, measure in MEASURES.items()}
