@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge_codec.benchmarks.record import RamRun
@@ -24,7 +25,7 @@ LOOK_S = 0.02
 def measure_model(bundle: Bundle, backend: str, precision: str, call_frames: int) -> RamRun:
     """RAM of one configuration of a model."""
     words = [str(bundle.path), backend, precision, str(call_frames), str(PROBE_S)]
-    return _probe(bundle.name, words, call_frames)
+    return replace(_probe(bundle.name, words, call_frames), codec=bundle.name)
 
 
 def measure_peer(name: str, lyra_models: Path | None) -> RamRun:
@@ -85,5 +86,4 @@ def _probe(codec: str, words: Sequence[str], call_frames: int) -> RamRun:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise EdgeCodecError(f"the memory probe of {codec} failed: {last:.200}")
     shown = json.loads(done.stdout.splitlines()[-1])
-    facts = {"codec": codec, "call_frames": call_frames}
-    return from_plain(RamRun, shown | facts, "RamRun")
+    return from_plain(RamRun, shown | {"call_frames": call_frames}, "RamRun")

@@ -54,7 +54,8 @@ def main(argv: list[str]) -> None:
         "timeline_ms": looks.timeline_ms,
         "timeline_mb": looks.timeline_mb,
     }
-    print(json.dumps(shown | {"backend": coder.backend, "precision": coder.precision}))
+    facts = {"codec": coder.name, "backend": coder.backend, "precision": coder.precision}
+    print(json.dumps(shown | facts))
 
 
 def _opener(model: str, backend: str, precision: str, call_frames: str) -> Callable[[], Any]:
