@@ -229,7 +229,7 @@ def _import_extra(package: str) -> Any:
         if error.name != package:
             raise
         raise MissingExtraError(
-            f"this measure needs the package {package}: pip install 'edge-codec[train]'"
+            f"this measure needs the package {package}: pip install 'edge-codec[bench]'"
         ) from error
 
 

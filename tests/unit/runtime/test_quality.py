@@ -179,5 +179,5 @@ def test_a_missing_package_names_the_extra(speech, monkeypatch):
 
     monkeypatch.setattr(quality, "import_module", without_litert)
     quality._visqol_api.cache_clear()
-    with pytest.raises(MissingExtraError, match=r"edge-codec\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"edge-codec\[bench\]"):
         quality.visqol(speech, speech)
