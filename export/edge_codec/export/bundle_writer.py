@@ -45,6 +45,7 @@ from edge_codec.training.audio_files import find_audio, read_mono
 from edge_codec.training.checkpoint import Facts, load_codec
 from edge_codec.training.codec import Codec, FrameCodec
 from edge_codec.training.config import Recipe
+from edge_codec.training.time_config import TimeModelConfig
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -106,6 +107,8 @@ def export_bundle(
         "target": request.target.to_manifest(),
         "metrics": load_metrics(request.metrics),
     }
+    if isinstance(codec.config, TimeModelConfig):
+        head["loudness_lufs"] = codec.config.loudness_lufs
     with replaced_folder(request.out) as folder:
         _log.info("writing the graphs of %s after %d steps", recipe.model.name, facts.step)
         graphs = write_graphs(folder, codec, speech_T, request.target)

@@ -155,6 +155,20 @@ def mixed(chunks: Iterable[FloatArray]) -> Iterator[FloatArray]:
     return (chunk.mean(axis=1, keepdims=True) for chunk in chunks)
 
 
+def regrouped(chunks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """Yield the same audio in chunks of `samples`, the last one shorter."""
+    kept: list[FloatArray] = []
+    missing = samples
+    for chunk in chunks:
+        while len(chunk) >= missing:
+            yield np.concatenate([*kept, chunk[:missing]])
+            chunk, kept, missing = chunk[missing:], [], samples  # noqa: PLW2901
+        kept.append(chunk)
+        missing -= len(chunk)
+    if missing < samples:
+        yield np.concatenate(kept)
+
+
 def resampled(
     chunks: Iterable[FloatArray], from_hz: int, to_hz: int, channels: int
 ) -> Iterator[FloatArray]:

@@ -62,6 +62,11 @@ class Bundle:
         return replace(self, runs_on=backend)
 
     @property
+    def loudness_lufs(self) -> float | None:
+        """Loudness that files are brought to before they are encoded; None: as they are."""
+        return self.manifest.get("loudness_lufs")
+
+    @property
     def manifest_hash(self) -> str:
         """SHA-256 of the canonical manifest, hex: stands for every byte of the bundle."""
         return manifest_hash(self.manifest)

@@ -6,6 +6,7 @@ chunks gives the same result. No files, no clock, no link.
 Shapes: T samples, F code frames, K codebooks (spec.layers).
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,12 @@ class StreamEncoder:
         """Start a new stream: forget the state and the samples kept."""
         self._state = self._graph.zero_state
         self._kept_T: FloatArray = np.zeros(0, np.float32)
+
+    def twin(self) -> "StreamEncoder":
+        """One more stream through the same graph, which is not loaded again."""
+        other = copy.copy(self)
+        other.reset()
+        return other
 
     def push(self, samples_T: FloatArray) -> IntArray:
         """Encode samples that follow those of the last call.
@@ -120,6 +127,12 @@ class StreamDecoder:
         """Start a new stream: forget the state."""
         self._state = self._graph.zero_state
         self._concealment = HoldConcealment(self.spec.layers, self.spec.codebook_size)
+
+    def twin(self) -> "StreamDecoder":
+        """One more stream through the same graph, which is not loaded again."""
+        other = copy.copy(self)
+        other.reset()
+        return other
 
     def push(
         self, codes_FK: npt.NDArray[Any], valid_layers_F: npt.NDArray[Any] | None = None

@@ -52,6 +52,9 @@ _LIMITS = {  # the whole numbers of `_HEADER`, in its order, each with its least
 _UNKNOWN_LENGTH = (1 << 64) - 1
 _UNKNOWN_LOUDNESS = -(1 << 15)
 _FRAMES = struct.Struct(">H")
+_GAIN = struct.Struct(">h")
+MAX_GAIN_DB = 100.0
+"""A level record that says more is taken for damage."""
 _READ_BYTES = 1 << 16
 _TAIL_BYTES = 4096
 
@@ -62,6 +65,7 @@ class Kind(IntEnum):
     HEADER = 1
     CODES = 2
     END = 3
+    LEVEL = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,16 +182,19 @@ class EcfHeader:
 class EcfWriter:
     """Write codes as they come; the file can be read up to the last whole block at any time."""
 
-    def __init__(self, file: BufferedIOBase, header: EcfHeader) -> None:
+    def __init__(self, file: BufferedIOBase, header: EcfHeader, *, gain_db: float = 0.0) -> None:
+        """Write the start of the file; `gain_db` is what the recording was made louder by."""
         self._file = file
         self.header = header
         """As written at the start."""
+        self._gain_db = gain_db
         self.frames = 0
         """Code frames written so far."""
         self._kept_FCL: IntArray = np.zeros((0, header.channels, header.layers), np.int64)
         self.written_bytes = file.write(MAGIC)
         """Size of the file so far."""
         self._write(Kind.HEADER, header.pack())
+        self._write_level()
 
     def write(self, codes_FCL: IntArray) -> None:
         """Add code frames; whole blocks are written at once and flushed."""
@@ -202,9 +209,14 @@ class EcfWriter:
         """Write what is left and the end record."""
         if len(self._kept_FCL):
             self._write_block(self._kept_FCL)
+        self._write_level()
         final = replace(self.header, length_samples=length_samples, loudness_dbfs=loudness_dbfs)
         self._write(Kind.END, final.pack())
         self._file.flush()
+
+    def _write_level(self) -> None:
+        if self._gain_db:
+            self._write(Kind.LEVEL, _GAIN.pack(round(100 * self._gain_db)))
 
     def _write_block(self, codes_FCL: IntArray) -> None:
         packed = pack_codes(codes_FCL, self.header.bits_per_code)
@@ -234,7 +246,9 @@ class EcfReader:
         Raises:
             AudioError: not an `.ecf` file, or of another version.
         """
-        end = _read_end(file)
+        self.gain_db = 0.0
+        """What the recording was made louder by before it was encoded; to be undone."""
+        end = self._read_end(file)
         self._scanner = RecordScanner()
         self._records = self._scanner.scan(iter_chunks(file, _READ_BYTES))
         self.header = EcfHeader.unpack(end.payload if end else self._read_header())
@@ -258,6 +272,8 @@ class EcfReader:
             if record.kind == Kind.CODES and self._is_block(record.payload):
                 yield from self._lose(gap_frames)
                 yield self._unpack(record.payload)
+            elif record.kind == Kind.LEVEL:
+                self._take_level(record.payload)
             elif record.kind == Kind.END:
                 yield from self._lose(gap_frames)
                 self._finish(EcfHeader.unpack(record.payload))
@@ -268,6 +284,11 @@ class EcfReader:
         if first is None or first.kind != Kind.HEADER:
             raise AudioError("not an .ecf file, or damaged at its beginning and its end")
         return first.payload
+
+    def _take_level(self, payload: bytes) -> None:
+        if len(payload) == _GAIN.size:
+            gain_db = _GAIN.unpack(payload)[0] / 100
+            self.gain_db = gain_db if abs(gain_db) <= MAX_GAIN_DB else self.gain_db
 
     def _is_block(self, payload: bytes) -> bool:
         frames = int.from_bytes(payload[: _FRAMES.size], "big")
@@ -296,16 +317,14 @@ class EcfReader:
         )
         self.is_complete = True
 
-
-def _read_end(file: BufferedIOBase) -> Record | None:
-    """The end record of a file; None of a pipe, or if it is damaged or missing."""
-    if not file.seekable():
-        return None
-    try:
+    def _read_end(self, file: BufferedIOBase) -> Record | None:
+        """The end record of a file; None of a pipe, or if it is damaged or missing."""
+        if not file.seekable():
+            return None
         start = file.tell()
         file.seek(max(start, file.seek(0, SEEK_END) - _TAIL_BYTES))
-        tail = RecordScanner().scan([file.read(_TAIL_BYTES)])  # a device has no end
+        tail = list(RecordScanner().scan([file.read()]))
         file.seek(start)
-    except OSError as error:
-        raise AudioError(f"it cannot be read: {error.strerror}; is it a file?") from error
-    return next((record for record in tail if record.kind == Kind.END), None)
+        for level in (record for record in tail if record.kind == Kind.LEVEL):
+            self._take_level(level.payload)
+        return next((record for record in tail if record.kind == Kind.END), None)

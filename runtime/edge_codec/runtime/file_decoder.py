@@ -106,7 +106,8 @@ class _ChannelsDecoder:
 
     def __init__(self, bundle: Bundle, channels: int, layers: int, precision: str) -> None:
         self.spec, self.layers = bundle.spec, layers
-        self._decoders = [StreamDecoder(bundle, precision=precision) for _ in range(channels)]
+        first = StreamDecoder(bundle, precision=precision)
+        self._decoders = [first, *(first.twin() for _ in range(channels - 1))]
 
     def push(self, block: Block) -> FloatArray:
         codes_FCL = block.codes[:, :, : self.layers]
@@ -185,7 +186,7 @@ def _audio(
 ) -> Iterator[FloatArray]:
     """The recording at its place and length: without the codec's delay and padding, [T, C]."""
     header = reader.header
-    chunks: Iterable[FloatArray] = map(decoder.push, reader.blocks())
+    chunks: Iterable[FloatArray] = _at_own_level(reader, decoder)
     if show_progress:
         frames = reader.total_frames
         total_s = None if frames is None else frames / header.frame_rate_hz
@@ -193,6 +194,11 @@ def _audio(
     chunks = _without_start(chunks, decoder.spec.delay_samples)
     chunks = resampled(chunks, header.sample_rate_hz, sample_rate_hz, header.channels)
     return _with_exact_end(chunks, reader, sample_rate_hz)
+
+
+def _at_own_level(reader: EcfReader, decoder: _ChannelsDecoder) -> Iterator[FloatArray]:
+    for block in reader.blocks():
+        yield decoder.push(block) * np.float32(10 ** (-reader.gain_db / 20))
 
 
 def _without_start(chunks: Iterable[FloatArray], samples: int) -> Iterator[FloatArray]:

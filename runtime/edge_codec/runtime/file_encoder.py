@@ -10,13 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.runtime.audio import AudioSource, LevelMeter, mixed, open_source, resampled
+from edge_codec.runtime.audio import (
+    AudioSource,
+    LevelMeter,
+    mixed,
+    open_source,
+    regrouped,
+    resampled,
+)
 from edge_codec.runtime.bundle import Bundle
-from edge_codec.runtime.codec import StreamEncoder
-from edge_codec.runtime.ecf import EcfHeader, EcfWriter
+from edge_codec.runtime.codec import FRAMES_PER_CALL, StreamEncoder
+from edge_codec.runtime.ecf import MAX_GAIN_DB, EcfHeader, EcfWriter
 from edge_codec.runtime.errors import AudioError
+from edge_codec.runtime.loudness import LoudnessMeter
 from edge_codec.runtime.progress import with_progress
-from edge_codec.runtime.streams import open_output, refuse_same_file
+from edge_codec.runtime.streams import STANDARD, open_output, refuse_same_file
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -44,7 +52,9 @@ class EncodeReport:
     bitrate_bps: float
     """Codec bits per second, all channels together."""
     loudness_dbfs: float
-    """RMS level of what was encoded."""
+    """RMS level of the recording, as mixed."""
+    gain_db: float
+    """What it was made louder by before it was encoded; decoding undoes it."""
     written_bytes: int
     """Size of the `.ecf` file."""
 
@@ -81,9 +91,31 @@ def encode_file(
     refuse_same_file(source, target)
     with open_source(source, bundle.spec.sample_rate_hz) as audio, open_output(target) as file:
         channels = audio.channels if keep_channels else 1
+        gain_db = find_gain_db(source, channels, bundle.loudness_lufs)
         encoder = _ChannelsEncoder(bundle, channels, layers, precision)
-        writer = EcfWriter(file, _make_header(bundle, audio, channels, layers))
-        return _encode(audio, encoder, writer, show_progress)
+        header = _make_header(bundle, audio, channels, layers)
+        writer = EcfWriter(file, header, gain_db=gain_db)
+        return _encode(audio, encoder, writer, gain_db, show_progress)
+
+
+def find_gain_db(source: str, channels: int, wanted_lufs: float | None) -> float:
+    """Gain that brings an audio file to a loudness; none for a pipe, for silence, or if not wanted.
+
+    The file is read once more for it, in chunks.
+
+    Raises:
+        AudioError: it cannot be read.
+    """
+    if wanted_lufs is None or source == STANDARD:
+        return 0.0
+    with open_source(source, 0) as audio:
+        meter = LoudnessMeter(audio.sample_rate_hz)
+        for chunk in audio.chunks() if channels == audio.channels else mixed(audio.chunks()):
+            meter.push(chunk)
+    loudness_lufs = meter.lufs()
+    if loudness_lufs is None:
+        return 0.0
+    return round(float(np.clip(wanted_lufs - loudness_lufs, -MAX_GAIN_DB, MAX_GAIN_DB)), 2)
 
 
 class _ChannelsEncoder:
@@ -91,7 +123,8 @@ class _ChannelsEncoder:
 
     def __init__(self, bundle: Bundle, channels: int, layers: int, precision: str) -> None:
         self.spec, self.layers = bundle.spec, layers
-        self._encoders = [StreamEncoder(bundle, precision=precision) for _ in range(channels)]
+        first = StreamEncoder(bundle, precision=precision)
+        self._encoders = [first, *(first.twin() for _ in range(channels - 1))]
 
     def push(self, samples_TC: FloatArray) -> IntArray:
         pushed = [e.push(samples_TC[:, c]) for c, e in enumerate(self._encoders)]
@@ -117,13 +150,21 @@ def _make_header(bundle: Bundle, audio: AudioSource, channels: int, layers: int)
 
 
 def _encode(
-    audio: AudioSource, encoder: _ChannelsEncoder, writer: EcfWriter, show_progress: bool
+    audio: AudioSource,
+    encoder: _ChannelsEncoder,
+    writer: EcfWriter,
+    gain_db: float,
+    show_progress: bool,
 ) -> EncodeReport:
     meter, stop = LevelMeter(), None
+    louder = np.float32(10 ** (gain_db / 20))
+    # As long as one call of the graph: what a call goes over besides the new samples costs time.
+    call_samples = FRAMES_PER_CALL * encoder.spec.hop_samples
     try:
-        for samples_TC in _at_codec_rate(audio, writer.header, show_progress):
+        chunks = _at_codec_rate(audio, writer.header, show_progress)
+        for samples_TC in regrouped(chunks, call_samples):
             meter.add(samples_TC)
-            writer.write(encoder.push(samples_TC))
+            writer.write(encoder.push(samples_TC * louder))
         writer.write(encoder.finish())
     except KeyboardInterrupt as error:
         stop = error
@@ -142,6 +183,7 @@ def _encode(
         layers=writer.header.layers,
         bitrate_bps=writer.header.bitrate_bps,
         loudness_dbfs=round(meter.dbfs, 2),
+        gain_db=gain_db,
         written_bytes=writer.written_bytes,
     )
 

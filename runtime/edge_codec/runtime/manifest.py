@@ -27,6 +27,8 @@ PROVIDERS = ("cpu", "cuda", "tensorrt")
 
 Manifest = dict[str, Any]
 
+LOUDNESS_LUFS = (-60.0, 0.0)
+"""Least and most that a model may ask files to be brought to."""
 AUTO = "auto"
 """In place of a back end or a precision: the best one on this machine."""
 MAX_THREADS = 64
@@ -44,6 +46,7 @@ _SCHEMA: dict[str, Any] = {
     "name": (str,),
     "codec": {"*": (int, list)},
     "conceals_loss": (bool,),
+    "loudness_lufs": _NUMBER,
     "graphs": {
         "onnx": {"fp32": _ROLES, "*": _ROLES},
         "lyra": {"int8": _LYRA_ROLES},
@@ -63,9 +66,9 @@ _SCHEMA: dict[str, Any] = {
     "parity": {"*": _NUMBER},
     "target": {"name": (str,), "backend": (str,), "threads": (int,), "providers": (list,)},
 }
-_OPTIONAL = {"parity", "weights", "onnx", "lyra", "target"}
+_OPTIONAL = {"loudness_lufs", "parity", "weights", "onnx", "lyra", "target"}
 """Fields that may be missing. The exporter fills in parity when the rest is there to be measured;
-one back end is enough; weights are in a file of their own where a graph is large."""
+one back end is enough; only large graphs have their weights in a file of their own."""
 _CODE_FIELDS = ("name", "codec", "conceals_loss")
 
 
@@ -139,6 +142,8 @@ def check_manifest(manifest: object) -> None:
         )
     for entry in iter_files(manifest):
         _check_file(entry)
+    if not LOUDNESS_LUFS[0] <= manifest.get("loudness_lufs", LOUDNESS_LUFS[1]) <= LOUDNESS_LUFS[1]:
+        raise BundleError(f"the manifest's loudness_lufs must be within {list(LOUDNESS_LUFS)}")
     if "target" in manifest:
         _check_target(manifest["target"])
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from edge_codec.runtime.loudness import LoudnessMeter, k_weighting
 from edge_codec.training.bandwidth import BandwidthMeter
-from edge_codec.training.loudness import LoudnessMeter, k_weighting
 
 
 def make_sine(level_dbfs, seconds, rate_hz=48_000, hz=1000.0):

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge_codec.runtime.errors import AudioError, ConfigError
+from edge_codec.runtime.loudness import LoudnessMeter
 from edge_codec.training.audio_files import iter_mono
 from edge_codec.training.bandwidth import BandwidthMeter
 from edge_codec.training.cache import SAMPLE_DTYPE, CachedClip
 from edge_codec.training.cache_writer import CacheWriter
-from edge_codec.training.loudness import LoudnessMeter
 from edge_codec.training.parallel import draw_ahead, workers
 from edge_codec.training.sources import RefusedFileError, SourceFile, iter_files, total_bytes
 

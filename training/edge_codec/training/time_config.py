@@ -36,6 +36,8 @@ class TimeModelConfig:
     """Dimensions of the factorised codebooks."""
     normalised_lookup: bool = True
     """Compare directions only."""
+    loudness_lufs: float = -16.0
+    """Loudness that audio files are brought to before they are encoded."""
 
     def __post_init__(self) -> None:
         if not self.strides or any(stride < 2 or stride % 2 for stride in self.strides):

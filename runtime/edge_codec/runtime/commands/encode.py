@@ -24,7 +24,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "encode",
         help="audio file to .ecf file",
         description="Encode an audio file of any rate, length and channel count.\n"
-        "Channels are mixed to one unless --keep-channels is given. Levels are not changed.",
+        "Channels are mixed to one unless --keep-channels is given. Decoding gives back the level.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,11 +1,13 @@
-"""Loudness of a mono signal by ITU-R BS.1770-5, measured chunk by chunk.
+"""Loudness by ITU-R BS.1770-5, measured chunk by chunk. Needs numpy alone.
 
-Knows arrays only. Shapes: T samples.
+Shapes: T samples, C channels.
 """
+
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 STEP_S = 0.1
 """Distance of gating blocks."""
@@ -17,6 +19,10 @@ ABSOLUTE_GATE_LUFS = -70.0
 """Blocks softer than this are silence."""
 RELATIVE_GATE_LU = -10.0
 """Blocks softer than this below the mean of the others are pauses."""
+RESPONSE_S = 0.1
+"""After this the K-weighting has forgotten an impulse to 1e-9 of it."""
+
+Floats = NDArray[np.floating[Any]]
 
 
 class LoudnessMeter:
@@ -24,21 +30,18 @@ class LoudnessMeter:
 
     def __init__(self, rate_hz: int) -> None:
         self._step_samples = round(STEP_S * rate_hz)
-        self._sections = k_weighting(rate_hz)
-        self._state = np.zeros((len(self._sections), 2))
-        self._kept_T: NDArray[np.floating] = np.zeros(0)
+        self._response_T = k_response(rate_hz)
+        self._past_TC: Floats | None = None
+        self._kept_T: Floats = np.zeros(0)
         self._powers: list[float] = []
 
-    def push(self, audio_T: NDArray[np.floating]) -> None:
-        """Take the next samples, full scale 1."""
-        if len(audio_T) == 0:  # the filter refuses that
-            return
-        weighted_T, self._state = signal.sosfilt(self._sections, audio_T, zi=self._state)
-        weighted_T = np.concatenate([self._kept_T, weighted_T])
-        whole = len(weighted_T) - len(weighted_T) % self._step_samples
-        steps = weighted_T[:whole].reshape(-1, self._step_samples)
-        self._powers += np.square(steps).mean(axis=1).tolist()
-        self._kept_T = weighted_T[whole:]
+    def push(self, audio: Floats) -> None:
+        """Take the next samples, full scale 1: [T], or [T, C] with front channels alone."""
+        audio_TC = audio[:, None] if audio.ndim == 1 else audio
+        power_T = np.concatenate([self._kept_T, np.square(self._weighted(audio_TC)).sum(axis=1)])
+        whole = len(power_T) - len(power_T) % self._step_samples
+        self._powers += power_T[:whole].reshape(-1, self._step_samples).mean(axis=1).tolist()
+        self._kept_T = power_T[whole:]
 
     def lufs(self) -> float | None:
         """Integrated loudness so far; None if all of it is silence.
@@ -47,10 +50,9 @@ class LoudnessMeter:
         """
         steps = np.array(self._powers)
         if len(steps) < STEPS_IN_BLOCK:
-            squares = len(steps) * self._step_samples * steps.mean() if len(steps) else 0.0
-            squares += np.square(self._kept_T).sum()
+            power = steps.sum() * self._step_samples + self._kept_T.sum()
             samples = len(steps) * self._step_samples + len(self._kept_T)
-            blocks = np.array([squares / max(samples, 1)])
+            blocks = np.array([power / max(samples, 1)])
         else:
             blocks = np.convolve(steps, np.full(STEPS_IN_BLOCK, 1 / STEPS_IN_BLOCK), "valid")
         loud = blocks[blocks > from_lufs(ABSOLUTE_GATE_LUFS)]
@@ -59,10 +61,33 @@ class LoudnessMeter:
         loud = loud[loud > loud.mean() * 10 ** (RELATIVE_GATE_LU / 10)]
         return float(OFFSET_LUFS + 10 * np.log10(loud.mean()))
 
+    def _weighted(self, audio_TC: Floats) -> Floats:
+        """K-weighted samples that follow those of the last call."""
+        reach = len(self._response_T) - 1
+        if self._past_TC is None:
+            self._past_TC = np.zeros((reach, audio_TC.shape[1]))
+        joined_TC = np.concatenate([self._past_TC, audio_TC])
+        self._past_TC = joined_TC[len(audio_TC) :]
+        size = 1 << (len(joined_TC) - 1).bit_length()
+        spectrum = np.fft.rfft(self._response_T, size)[:, None]
+        weighted_TC = np.fft.irfft(np.fft.rfft(joined_TC, size, axis=0) * spectrum, size, axis=0)
+        return weighted_TC[reach : len(joined_TC)]
+
 
 def from_lufs(lufs: float) -> float:
     """Mean square after K-weighting that reads as `lufs`."""
     return float(10 ** ((lufs - OFFSET_LUFS) / 10))
+
+
+@cache
+def k_response(rate_hz: int) -> Floats:
+    """What the K-weighting makes of an impulse, [T], until it is forgotten."""
+    response_T: Floats = np.zeros(round(RESPONSE_S * rate_hz))
+    response_T[0] = 1.0
+    for section in k_weighting(rate_hz):
+        response_T = _filtered(response_T, section)
+    response_T.setflags(write=False)
+    return response_T
 
 
 def k_weighting(rate_hz: int) -> NDArray[np.float64]:
@@ -74,6 +99,16 @@ def k_weighting(rate_hz: int) -> NDArray[np.float64]:
     """
     shelf = _high_shelf(1681.974450955533, 3.999843853973347, 0.7071752369554196, rate_hz)
     return np.array([shelf, _high_pass(38.13547087602444, 0.5003270373238773, rate_hz)])
+
+
+def _filtered(x_T: Floats, section: Floats) -> Floats:
+    """One second-order section over a short signal."""
+    b0, b1, b2, _, a1, a2 = section.tolist()
+    y, first, second = [], 0.0, 0.0
+    for x in x_T.tolist():
+        y.append(b0 * x + first)
+        first, second = b1 * x - a1 * y[-1] + second, b2 * x - a2 * y[-1]
+    return np.array(y)
 
 
 def _high_shelf(hz: float, gain_db: float, q: float, rate_hz: int) -> list[float]:
