@@ -33,7 +33,7 @@ def compare(first: Record, later: Record) -> Iterator[Difference]:
 def describe(board: Record) -> str:
     """What a record is of, in one line."""
     facts = board.board
-    name = facts.model or facts.cpu
+    name = facts.model or facts.architecture
     emulated = ", emulated" if facts.emulated else ""
     return f"{name} ({facts.cpu}{emulated}), {board.model}, {board.commit[:7]}, {board.created}"
 
@@ -121,5 +121,7 @@ def _exact(what: str, first: float, later: float) -> Difference:
 
 
 def _configuration(run: LatencyRun) -> str:
-    words = (run.codec, run.backend, run.precision, f"x{run.call_frames}", f"{run.threads} thread")
+    alone = "alone" if "link send" in run.stages else ""
+    call, threads = f"{1000 * run.audio_s:.0f} ms", f"{run.threads} thread"
+    words = (run.codec, run.backend, run.precision, call, threads, alone)
     return " ".join(word for word in words if word)

@@ -1,8 +1,6 @@
 """RAM of codecs, each in a process of its own, and of any command watched from outside."""
 
 import json
-import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -10,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_codec.benchmarks.record import RamRun
 from edge_codec.benchmarks.schema import from_plain
@@ -18,7 +17,7 @@ from edge_codec.runtime.errors import ConfigError, EdgeCodecError
 
 PROBE_S = 4.0
 """Audio that a probe codes: memory is steady after the first call."""
-LOOK_S = 0.02
+LOOK_S = 0.01
 """How often a command from outside is looked at."""
 
 
@@ -47,8 +46,7 @@ def watch(name: str, command: str) -> RamRun:
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot run {command!r:.80}: {error}") from error
     looks = list(_looks(process, start_s))
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    process.wait()
     if process.returncode:
         raise ConfigError(
             f"{command!r:.80} ended with exit code {process.returncode}; run it alone"
@@ -58,25 +56,37 @@ def watch(name: str, command: str) -> RamRun:
         backend="command",
         precision="",
         call_frames=0,
-        rss_mb={"peak": round(usage.ru_maxrss * 1024 / 1e6, 1)},
-        timeline_ms=[when for when, _ in looks],
-        timeline_mb=[megabytes for _, megabytes in looks],
+        rss_mb={"peak": max((look.peak_mb for look in looks), default=0.0)},
+        timeline_ms=[look.at_ms for look in looks],
+        timeline_mb=[look.resident_mb for look in looks],
     )
 
 
-def _looks(process: "subprocess.Popen[bytes]", start_s: float) -> Iterator[tuple[int, float]]:
-    """Until it is a zombie, whose memory reads as zero."""
-    while pages := _resident_pages(process.pid):
-        megabytes = pages * resource.getpagesize() / 1e6
-        yield round(1000 * (time.monotonic() - start_s)), round(megabytes, 1)
+class _Look(NamedTuple):
+    at_ms: int
+    resident_mb: float
+    peak_mb: float
+
+
+def _looks(process: "subprocess.Popen[bytes]", start_s: float) -> Iterator[_Look]:
+    """Until it has ended. The kernel's own peak is read: rusage would count the parent's too."""
+    while process.poll() is None:
+        status = _status_kib(process.pid)
+        if "VmHWM" in status:
+            at_ms = round(1000 * (time.monotonic() - start_s))
+            resident_mb, peak_mb = (round(status[n] * 1024 / 1e6, 1) for n in ("VmRSS", "VmHWM"))
+            yield _Look(at_ms, resident_mb, peak_mb)
         time.sleep(LOOK_S)
 
 
-def _resident_pages(pid: int) -> int:
+def _status_kib(pid: int) -> dict[str, int]:
+    """Sizes in `/proc/PID/status`; none of a process that has ended."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return 0
+        return {}
+    lines = (line.split() for line in text.splitlines() if line.endswith(" kB"))
+    return {name.rstrip(":"): int(size) for name, size, _ in lines}
 
 
 def _probe(codec: str, words: Sequence[str], call_frames: int) -> RamRun:

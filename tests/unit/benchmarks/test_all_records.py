@@ -47,7 +47,9 @@ def test_a_new_record_takes_the_place_of_the_old(tmp_path, monkeypatch):
 
 
 def test_a_command_is_watched_to_its_end():
-    run = memory.watch("hog", f"{sys.executable} -c 'x = bytearray(60_000_000)'")
+    run = memory.watch(
+        "hog", f"{sys.executable} -c 'import time; x = bytearray(60_000_000); time.sleep(0.2)'"
+    )
     assert 60 < run.rss_mb["peak"] < 120
     assert run.timeline_mb
     with pytest.raises(ConfigError, match="ended with exit code 3"):

@@ -21,6 +21,15 @@ _WHAT = {
     "thesis": "compression ratio, mel distance and ViSQOL beside Opus, on any folders",
     "all": "latency, ram, quality and link",
 }
+_FLAGS = {
+    "latency": "--threads 2 --lyra-models lyra/",
+    "ram": '--watch "baseline=python3 -c pass"',
+    "quality": "--clips recordings/ --jobs 2",
+    "link": "--clips recordings/",
+    "thesis": "--folders speech/ music/",
+    "all": "--clips recordings/ --report out/bench",
+}
+"""Bench -> flags of its example."""
 _SECONDS = {"latency": 10.0, "all": 5.0}
 
 
@@ -39,13 +48,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         title="benches", metavar="BENCH", required=True, help="what to measure"
     )
     for name, what in _WHAT.items():
-        bench = benches.add_parser(name, help=what, description=f"Measure {what}.")
+        bench = benches.add_parser(
+            name,
+            help=what,
+            description=f"Measure {what}.",
+            epilog=f"example:\n  edge-codec bench {name} {_FLAGS[name]}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         _add_flags(bench)
         bench.set_defaults(run=run, what=name)
     comparison = benches.add_parser(
         "compare",
         help="records side by side",
         description="Every figure of later records by that of the first, with its confidence.",
+        epilog="example:\n  edge-codec bench compare zero2w.json pi5.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     comparison.add_argument("records", type=Path, nargs="+", metavar="RECORD", help="JSON files")
     comparison.set_defaults(run=run_compare)
