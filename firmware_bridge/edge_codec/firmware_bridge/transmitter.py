@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from edge_codec.firmware_bridge.bits import IntArray
 from edge_codec.firmware_bridge.errors import LocalLinkError
-from edge_codec.firmware_bridge.events import DamageReason, MessageType
+from edge_codec.firmware_bridge.events import MessageType
 from edge_codec.firmware_bridge.framing import DELIMITER, stuff, unstuff
 from edge_codec.firmware_bridge.hello import Hello, pack_hello
 from edge_codec.firmware_bridge.packet import (
@@ -117,27 +117,6 @@ class Transmitter(Spurt):
         self.stats.message_sent += 1
         self._messages += 1
         return [self._counted(wire)]
-
-    def cut(self, packet: bytes, layers: int) -> bytes:
-        """`cut_packet` for packets of this spurt, secured ones too: the tag is made anew.
-
-        Only for packets that were never sent: two under one nonce would tell of their content.
-
-        Raises:
-            LocalLinkError: layers out of range of the profile.
-        """
-        if self._seal is None:
-            return cut_packet(packet, self._profile, layers)
-        _check_layers(layers, self._profile)
-        data = unstuff(packet.strip(DELIMITER))
-        newest = self._number - 1
-        if isinstance(data, DamageReason) or newest < 0:
-            return packet
-        number = newest - (newest - data[2] & 0xFF)
-        voice = self._seal.open(data, number)
-        if not isinstance(voice, Packet) or voice.type is not PacketType.VOICE:
-            return packet
-        return stuff(self._seal.seal(_cut_voice(voice, self._profile, layers), number))
 
     def _pack_hello(self, kind: PacketType) -> bytes:
         """The first one behind a delimiter of its own: noise before it costs nothing."""

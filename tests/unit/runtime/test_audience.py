@@ -161,6 +161,8 @@ def test_red_is_for_packets_on_networks(bundle: Bundle) -> None:
     assert assembly.choose_red("auto", UDP, line, p3000) == 0  # would not fit
     assert assembly.choose_red("auto", UDP, None, r3000) == 0
     assert assembly.choose_red("2", SERIAL, line, p3000) == 2
+    with pytest.raises(ConfigError, match="rtp://h:1 carries packets, R3000 sends raw frames"):
+        assembly.check_port(r3000, "rtp://h:1")
     with pytest.raises(ConfigError, match="R3000 frames protect themselves"):
         assembly.choose_mode(bundle.spec, "R3000", red=1)
     with pytest.raises(ConfigError, match="4800 baud 8N1 carries 3648; P2000 would fit"):

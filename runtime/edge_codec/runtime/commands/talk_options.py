@@ -82,6 +82,7 @@ def read_talk(args: argparse.Namespace, bundle: "Bundle") -> "Talk":
     bitrate_bps = DEFAULT_BITRATE_BPS if args.bitrate is None else args.bitrate
     wanted = args.mode or bitrate_bps
     mode = assembly.choose_mode(bundle.spec, wanted, line)
+    assembly.check_port(mode, args.port)
     red = assembly.choose_red(args.red, args.port, line, mode)
     return assembly.Talk(
         mode=assembly.choose_mode(bundle.spec, wanted, line, red=red),

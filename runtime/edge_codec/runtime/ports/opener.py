@@ -81,6 +81,11 @@ def is_datagram(url: str) -> bool:
     return _parse(url).scheme in ("udp", "rtp")
 
 
+def is_transparent(url: str) -> bool:
+    """Whether bytes come out as they went in; else the port takes packets alone."""
+    return _parse(url).scheme not in ("rtp", "kiss", "kiss-tcp")
+
+
 def is_two_way(url: str) -> bool:
     """Whether what others send arrives at the same port."""
     return _parse(url).scheme in ("serial", "pty", "loop", "kiss", "kiss-tcp")

@@ -42,7 +42,7 @@ from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.jitter import AdaptiveDelay, JitterBuffer, Passage, serial_delay
 from edge_codec.runtime.meter import Report
-from edge_codec.runtime.ports import is_datagram, is_line
+from edge_codec.runtime.ports import is_datagram, is_line, is_transparent
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.streams import STANDARD
 from edge_codec.runtime.transceiver.clock import Clock
@@ -114,6 +114,16 @@ def choose_mode(
     if line is not None and (sentence := refusal(mode, line, red=red > 0)) is not None:
         raise ConfigError(sentence)
     return mode
+
+
+def check_port(mode: Mode, url: str) -> None:
+    """Raise if a port cannot carry a mode.
+
+    Raises:
+        ConfigError: raw frames need a port that hands on bytes as they are.
+    """
+    if mode.framing is Framing.RAW and not is_transparent(url):
+        raise ConfigError(f"{url} carries packets, {mode.name} sends raw frames: give a P mode")
 
 
 def choose_red(wanted: str, url: str, line: Line | None, mode: Mode) -> int:
