@@ -71,16 +71,16 @@ def test_manifests_name_the_same_library():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_valgrind_sees_no_fault(program, tmp_path):
     valgrind = tool("valgrind", "valgrind")
-    built = c_link.build(program, tmp_path, "-g", "-O1")
+    built = c_link.build(program, tmp_path, "-g", "-O2")
     subprocess.run([valgrind, "-q", "--error-exitcode=3", "--leak-check=full", built], check=True)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_cmake_builds_and_tests(tmp_path):
     cmake, ctest = tool("cmake", "cmake"), tool("ctest", "cmake")
     subprocess.run([cmake, "-S", C_FOLDER, "-B", tmp_path], check=True)
@@ -92,7 +92,7 @@ def test_cmake_builds_and_tests(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_cortex_m3_passes_the_golden_vectors(program, tmp_path):
     compiler = tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
