@@ -128,7 +128,7 @@ class Channel:
         return pieces.astype(np.uint8)[np.stack([doubled, ~lost], 1)].tobytes()
 
 
-def _burst_runs(model: ChannelModel, draws: np.random.Generator) -> Iterator[tuple[int, bool]]:
+def _burst_runs(model: ChannelModel, draws: "np.random.Generator") -> Iterator[tuple[int, bool]]:
     """Lengths in bits of clean and burst runs in turn, geometric, without end."""
     if model.burst_share == 0:
         while True:
