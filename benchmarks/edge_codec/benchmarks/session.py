@@ -1,5 +1,6 @@
 """One run of the benchmarks: the facts before it, its results, the facts after it, one record."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ class Session:
             model_hash=self.bundle.model_hash,
             golden_codes_equal_percent=dict(equal_percent),
             clips=self.clips,
-            skipped=self.skipped,
+            skipped={name: _without_folders(why) for name, why in self.skipped.items()},
             warnings=self._warnings(board.cores, board.emulated),
             **self.results,
         )
@@ -87,3 +88,12 @@ class Session:
 
 def _title(run: LatencyRun) -> str:
     return f"{run.codec} {run.precision} {1000 * run.audio_s:.0f} ms"
+
+
+def _without_folders(text: str) -> str:
+    """A message without the folders of the paths in it: they may name somebody.
+
+    >>> _without_folders("cannot load /home/ada/models/encoder.onnx")
+    'cannot load encoder.onnx'
+    """
+    return re.sub(r"(?<!\S)[\"']?(~|\.{0,2})/(\S*/)?", "", text)

@@ -13,8 +13,11 @@ from edge_codec.benchmarks.energy import EnergyMeter, pmic_watts
 from edge_codec.benchmarks.graph_stages import stage_times_us
 from edge_codec.benchmarks.record import Record, load_record
 from edge_codec.benchmarks.schema import from_plain, to_json
+from edge_codec.benchmarks.session import Session
 from edge_codec.benchmarks.stats import outlier_warning, ratio_of_medians, sum_up
+from edge_codec.runtime import load_bundle
 from edge_codec.runtime.errors import ConfigError
+from support.stub_bundle import STUB_BUNDLE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,3 +173,8 @@ def test_stages_of_a_graph_are_told_apart_by_names():
     kernels = [("/MatMul", 5.0), ("/embed/MatMul", 20.0), ("fused_7", 30.0), ("/ArgMax", 4.0)]
     assert stage_times_us("encoder", [kernels, kernels]) == {"stft": 5, "encoder": 50, "rvq": 4}
     assert stage_times_us("decoder", [kernels]) == {}
+
+
+def test_folders_of_whoever_measured_stay_out_of_a_record():
+    session = Session(load_bundle(STUB_BUNDLE), skipped={"Lyra": "/home/ada/lyra/a.tflite is bad"})
+    assert session.record().skipped == {"Lyra": "a.tflite is bad"}
