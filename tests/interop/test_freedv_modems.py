@@ -4,7 +4,8 @@ DATAC1 is an OFDM modem for HF, FSK_LDPC an FSK modem for VHF. A modem frame car
 byte stream as it comes; the rest of the last frame is filled with delimiters.
 """
 
-from collections.abc import Callable, Iterator
+import ctypes
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -15,30 +16,32 @@ from support.freedv import DATAC1, FSK_LDPC, Modem, load_library
 from support.link_pair import events_of, heard, send_spurt
 
 pytestmark = pytest.mark.interop
-LIBRARY = load_library()
 NAMES = {DATAC1: "DATAC1", FSK_LDPC: "FSK_LDPC"}
 SUPERFRAMES = 40
 
 
-@pytest.fixture(autouse=True)
-def library() -> None:
-    if LIBRARY is None:
+@pytest.fixture(scope="module")
+def library() -> ctypes.CDLL:
+    found = load_library()
+    if found is None:
         pytest.skip("libcodec2 1.0 or later is not installed: sudo apt install libcodec2-1.0")
+    return found
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-def over_air(mode: int, data: bytes, snr_db: float) -> tuple[Iterator[bytes], float]:
+def over_air(
+    library: ctypes.CDLL, mode: int, data: bytes, snr_db: float
+) -> tuple[list[bytes], float]:
     """What arrives of a byte stream, and the seconds it was on the air."""
-    assert LIBRARY
-    with closing(Modem(LIBRARY, mode)) as sender, closing(Modem(LIBRARY, mode)) as receiver:
+    with closing(Modem(library, mode)) as sender, closing(Modem(library, mode)) as receiver:
         payloads = pieces(data, sender.payload_bytes)
         samples_T, rate_hz = sender.send(payloads), sender.sample_rate_hz
         receiver.expect(len(payloads))
         arrived = list(receiver.receive(add_noise(samples_T, rate_hz, snr_db=snr_db)))
-    return iter(arrived), len(samples_T) / rate_hz
+    return arrived, len(samples_T) / rate_hz
 
 
 @pytest.mark.timeout(300)
@@ -50,12 +53,17 @@ def over_air(mode: int, data: bytes, snr_db: float) -> tuple[Iterator[bytes], fl
     ],
 )
 def test_talk_spurt_through_modem_and_noise(
-    mode: int, profile: StreamProfile, snrs: dict[float, int], note: Callable[[str], None]
+    library: ctypes.CDLL,
+    note: Callable[[str], None],
+    *,
+    mode: int,
+    profile: StreamProfile,
+    snrs: dict[float, int],
 ) -> None:
     sent = b"".join(packet for _, packet in send_spurt(profile, SUPERFRAMES))
     for snr_db, at_least in snrs.items():
         receiver = Receiver()
-        arrived, airtime_s = over_air(mode, sent, snr_db)
+        arrived, airtime_s = over_air(library, mode, sent, snr_db)
         for chunk in arrived:
             receiver.receive_data(chunk, now_s=0.0)
         voice = sum(bool(event.valid_layers_F.all()) for event in heard(list(events_of(receiver))))
