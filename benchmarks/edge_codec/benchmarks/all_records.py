@@ -15,8 +15,7 @@ from pathlib import Path
 
 from edge_codec.benchmarks import pages
 from edge_codec.benchmarks.benches import Plan, measure
-from edge_codec.benchmarks.record import load_record, record_name, write_record
-from edge_codec.benchmarks.reports import REPORTS, REPOSITORY
+from edge_codec.benchmarks.reports import REPORTS, REPOSITORY, store
 from edge_codec.runtime.errors import EdgeCodecError
 
 PARTS = ("latency", "ram", "link", "thesis", "quality")
@@ -28,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
     try:
         for plan in plans(args):
-            print(f"{plan.what} of {plan.model}", flush=True)
-            print(f"wrote {keep(plan)}", flush=True)
+            print(f"{plan.what} of {Path(plan.model).name}", flush=True)
+            path = store(measure(plan).record, REPORTS / platform.machine())
+            print(f"wrote {path.relative_to(REPOSITORY)}", flush=True)
     except EdgeCodecError as error:
         print(f"bench-records: {error}", file=sys.stderr)
         return 1
@@ -55,18 +55,6 @@ def plans(args: argparse.Namespace) -> Iterator[Plan]:
                 threads=2 if is_first and what == "latency" else 1,
                 jobs=args.jobs,
             )
-
-
-def keep(plan: Plan) -> Path:
-    """Measure, write the record, and delete the one that it replaces."""
-    record = measure(plan).record
-    folder = REPORTS / platform.machine()
-    path = folder / record_name(record)
-    write_record(path, record)
-    for older in folder.glob(f"*-{plan.what}-{record.model}.json"):
-        if older != path and load_record(older).created <= record.created:
-            older.unlink()
-    return path
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -22,7 +22,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from edge_codec.benchmarks.board import EMULATED_VARIABLE
-from edge_codec.benchmarks.record import Record, commit, load_record, record_name, write_record
+from edge_codec.benchmarks.record import Record, commit, load_record
+from edge_codec.benchmarks.reports import store
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.errors import ConfigError, EdgeCodecError, MissingExtraError
 
@@ -98,8 +99,7 @@ def run(model: str, boards: Sequence[str], work: Path, report: Path) -> list[Pat
             count_host(bundle, plugin) if name == HOST else count_on(name, bundle, root, plugin)
         )
         folder = report / (record.board.architecture if name == HOST else name)
-        paths.append(folder / record_name(record))
-        write_record(paths[-1], record)
+        paths.append(store(record, folder))
     return paths
 
 

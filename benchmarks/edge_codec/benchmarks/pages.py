@@ -77,6 +77,12 @@ def _qualities() -> list[QualityRun]:
     return list(runs.values())
 
 
+def _notes(record: Record) -> str:
+    """What a reader of scores must know; a busy machine does not change them."""
+    notes = [warning for warning in record.warnings if not warning.startswith("busy")]
+    return "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
+
+
 def _readme() -> str:
     chosen = [run for run in _qualities() if run.codec in README_CODECS]
     return tables.quality_table(chosen, with_intervals=False)
@@ -88,14 +94,16 @@ def _ours() -> str:
     ours.sort(key=lambda run: (run.precision, run.codec.split()[0]))
     clips = _record("quality").clips
     table = tables.quality_table(ours, with_intervals=False)
-    return f"{table}\n\nOn `{clips}`. {_source(*((model, 'quality') for model in MODELS))}"
+    notes = _notes(_record("quality"))
+    return f"{table}\n\nOn `{clips}`.{notes} {_source(*((model, 'quality') for model in MODELS))}"
 
 
 def _peers() -> str:
     record = _record("quality")
     table = tables.quality_table(_qualities())
     missing = "".join(f" Not measured: {reason}." for reason in record.skipped.values())
-    return f"{table}\n\nOn `{record.clips}`.{missing} {_source((MODELS[0], 'quality'))}"
+    notes = missing + _notes(record)
+    return f"{table}\n\nOn `{record.clips}`.{notes} {_source((MODELS[0], 'quality'))}"
 
 
 def _speed() -> str:

@@ -189,11 +189,16 @@ def write_record(path: Path, record: Record) -> None:
     path.write_text(to_json(record), encoding="utf-8")
 
 
+def measured_part(record: Record) -> str:
+    """The section that a record has, or `all` if it has several."""
+    measured = [name for name in SECTIONS if getattr(record, name)]
+    return measured[0] if len(measured) == 1 else "all"
+
+
 def record_name(record: Record) -> str:
     """File name of a record: day, commit, what was measured, model."""
-    measured = [name for name in SECTIONS if getattr(record, name)]
-    what = measured[0] if len(measured) == 1 else "all"
-    return f"{record.created[:10]}-{record.commit[:7]}-{what}-{record.model}.json"
+    part = measured_part(record)
+    return f"{record.created[:10]}-{record.commit[:7]}-{part}-{record.model}.json"
 
 
 def today() -> str:

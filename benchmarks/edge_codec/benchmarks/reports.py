@@ -4,7 +4,13 @@ import platform
 from functools import cache
 from pathlib import Path
 
-from edge_codec.benchmarks.record import Record, load_record
+from edge_codec.benchmarks.record import (
+    Record,
+    load_record,
+    measured_part,
+    record_name,
+    write_record,
+)
 from edge_codec.runtime.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -37,6 +43,16 @@ def latest_path(model: str, section: str, board: str = "") -> Path:
         if getattr(_load(path), section):
             return path
     raise ConfigError(f"{folder} has no record of {model} with {section}: run make bench-records")
+
+
+def store(record: Record, folder: Path) -> Path:
+    """Write a record, then delete what it replaces: an older one of the same model and part."""
+    path = folder / record_name(record)
+    write_record(path, record)
+    for older in folder.glob(f"*-{measured_part(record)}-{record.model}.json"):
+        if older != path and load_record(older).created <= record.created:
+            older.unlink()
+    return path
 
 
 def board_names() -> list[str]:

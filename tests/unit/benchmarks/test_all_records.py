@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from edge_codec.benchmarks import all_records, emulation, memory
-from edge_codec.benchmarks.benches import Measured, Plan, measure
+from edge_codec.benchmarks.benches import Plan, measure
 from edge_codec.benchmarks.record import load_record
+from edge_codec.benchmarks.reports import store
 from edge_codec.benchmarks.stats import Ratio, quotient
 from edge_codec.runtime.errors import ConfigError
 from support.stub_bundle import STUB_BUNDLE
@@ -32,16 +33,11 @@ def test_without_folders_there_is_no_thesis_table():
     assert {plan.what for plan in all_records.plans(parse("--only", "thesis"))} == set()
 
 
-def test_a_new_record_takes_the_place_of_the_old(tmp_path, monkeypatch):
-    record = measure(
-        Plan(what="latency", model=str(STUB_BUNDLE), seconds=0.1, has_peers=False)
-    ).record
-    days = iter(["2026-01-01", "2026-01-02"])
-    monkeypatch.setattr(
-        all_records, "measure", lambda plan: Measured(replace(record, created=next(days)))
-    )
-    monkeypatch.setattr(all_records, "REPORTS", tmp_path)
-    first, second = (all_records.keep(Plan(what="latency")) for _ in range(2))
+def test_a_new_record_takes_the_place_of_the_old(tmp_path):
+    plan = Plan(what="latency", model=str(STUB_BUNDLE), seconds=0.1, has_peers=False)
+    record = measure(plan).record
+    days = ("2026-01-01", "2026-01-02")
+    first, second = (store(replace(record, created=day), tmp_path) for day in days)
     assert not first.exists()
     assert load_record(second).created == "2026-01-02"
 
