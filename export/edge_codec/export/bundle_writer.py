@@ -210,6 +210,7 @@ def write_graph(folder: Path, name: str, model: onnx.ModelProto) -> dict[str, An
     copied, weights = onnx.load_from_string(data), folder / f"{name}.data"
     onnx.external_data_helper.convert_model_to_external_data(copied, location=weights.name)
     onnx.save_model(copied, folder / name)
+    weights.chmod((folder / name).stat().st_mode)  # onnx lets nobody else read it
     entries = [
         {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
         for path in (folder / name, weights)

@@ -24,9 +24,7 @@ IntArray = npt.NDArray[np.int64]
 
 ODD_SAMPLES = 1_237
 """A chunk of audio that never ends with a frame."""
-FRAMES_AT_ONCE = 7
-"""Frames in each call of the decoder, compared with calls as long as the runtime makes them."""
-WINDOW_FRAMES, WINDOWED_FRAMES = 10, 150
+WINDOW_FRAMES, WINDOWED_FRAMES = 10, 100
 """Shortest calls of a time-domain codec, and how much of the speech it is compared on."""
 
 FLOAT_LIMITS = {
@@ -129,9 +127,9 @@ def measure_float(
     codes_FK = encode(encoder, speech_T, len(speech_T))
     holed_FK = with_holes(codes_FK, codec.spec.codebook_size, lost=bundle.conceals_loss)
     samples_T = decode(decoder, holed_FK, len(holed_FK))
-    chunks = (frames * codec.spec.hop_samples, ODD_SAMPLES)
+    chunks = (frames * codec.spec.hop_samples, frames * ODD_SAMPLES)
     other_codes = [encode(encoder, speech_T, chunk) for chunk in chunks]
-    other_samples = [decode(decoder, holed_FK, count) for count in (frames, FRAMES_AT_ONCE)]
+    other_samples = [decode(decoder, holed_FK, count) for count in (frames, 7 * frames)]
     return FloatParity(
         codes_equal=share_equal(codes_FK, torch_codes(codec, speech_T)),
         samples_difference=difference(samples_T, torch_samples(codec, holed_FK)),
