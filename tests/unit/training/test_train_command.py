@@ -13,56 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from edge_codec.runtime.errors import ConfigError
-from edge_codec.training.cache import AUDIO_NAME, CachedClip, write_manifest
 from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_checkpoint
 from edge_codec.training.commands import train
 from edge_codec.training.monitor import spectrogram
-from support.tiny_codec import make_source
+from support.training_files import write_cache, write_recipe
 
-RECIPE = """
-steps = {steps}
-bf16 = false
-[model]
-name = "tiny"
-channels = 16
-code_channels = 24
-encoder_blocks = [1, 1]
-decoder_blocks = [1, 1]
-latent = 12
-layers = 4
-bits_per_code = 5
-code_dim = 4
-[data]
-excerpt_s = 0.2
-batch = {batch}
-[loss]
-mel_windows = [128, 512]
-spectral_windows = [512]
-[quantizer]
-start_step = 3
-initial_vectors = 200
-depths = [1, 2]
-{quantizer}
-[optimiser]
-warmup_steps = 2
-muon_lr = 0.01
-"""
 REPOSITORY = Path(__file__).parents[3]
-
-
-def write_cache(folder: Path) -> Path:
-    source = make_source()
-    folder.mkdir()
-    source.audio.numpy().tofile(folder / AUDIO_NAME)
-    places = zip(source.offsets.tolist(), source.lengths.tolist(), strict=True)
-    clips = [CachedClip(source="x", offset=o, samples=n, sha256="") for o, n in places]
-    write_manifest(folder, 16_000, clips, {})
-    return folder
-
-
-def write_recipe(path: Path, steps: int = 60, batch: int = 2, quantizer: str = "") -> Path:
-    path.write_text(RECIPE.format(steps=steps, batch=batch, quantizer=quantizer))
-    return path
 
 
 @pytest.fixture

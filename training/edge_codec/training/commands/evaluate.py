@@ -143,24 +143,11 @@ def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, Coder]":
 
 
 def _open_checkpoint(folder: Path) -> "tuple[CodecSpec, Coder]":
-    import torch
-
     from edge_codec.training.checkpoint import load_codec
+    from edge_codec.training.coders import CodecCoder
 
     codec, _, _ = load_codec(folder)
-
-    class CheckpointCoder:
-        @torch.inference_mode()
-        def encode(self, audio_T: Any) -> Any:
-            audio_1T = torch.from_numpy(audio_T)[None]
-            return codec.encode_step(audio_1T, codec.encoder.zero_state())[0][0].numpy()
-
-        @torch.inference_mode()
-        def decode(self, codes_FK: Any) -> Any:
-            codes_1FK = torch.from_numpy(codes_FK)[None]
-            return codec.decode_step(codes_1FK, codec.decoder.zero_state())[0][0].numpy()
-
-    return codec.spec, CheckpointCoder()
+    return codec.spec, CodecCoder(codec)
 
 
 def _as_json(args: argparse.Namespace, evaluation: "Evaluation") -> str:
