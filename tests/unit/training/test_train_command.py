@@ -147,6 +147,7 @@ def test_flags_out_of_range_are_refused(given, tmp_path, flags):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["plain", "dropout", "adversarial"])
 def test_two_processes_train_like_one(tmp_path, kind):
     """Each has half of the batch of the one; gloo connects them."""

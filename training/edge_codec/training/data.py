@@ -54,6 +54,16 @@ class ExcerptSource:
         if len(self.lengths) == 0:
             raise ConfigError("the prepared cache holds no clips; run `edge-codec prepare` again")
 
+    @property
+    def device(self) -> torch.device:
+        """Where excerpts are drawn."""
+        return self.audio.device
+
+    def at(self, step: int) -> "ExcerptSource":
+        """The source of the excerpts of a step: always this one."""
+        del step
+        return self
+
     def draw(self, config: DataConfig, samples: int, rng: np.random.Generator) -> Tensor:
         """A batch of excerpts [B, T], changed at random as `config` says.
 

@@ -74,7 +74,9 @@ class Monitor:
         config = replace(trainer.recipe.data, batch=SAMPLES, gain_db=(0.0, 0.0))
         spec = trainer.codec.spec
         samples = round(SAMPLE_S * spec.frame_rate_hz) * spec.hop_samples
-        return trainer.source.draw(config, samples, np.random.default_rng([trainer.seed, 2]))
+        return trainer.source.at(trainer.step).draw(
+            config, samples, np.random.default_rng([trainer.seed, 2])
+        )
 
     def _show_audio(self, name: str, audio_BT: Tensor) -> None:
         step, rate_hz = self._trainer.step, self._trainer.codec.spec.sample_rate_hz

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -55,20 +56,24 @@ def prepare(
     *,
     rate_hz: int,
     labels: Labels | None = None,
+    shard: tuple[int, int] = (0, 1),
     jobs: int = 1,
     show_progress: bool = False,
 ) -> Preparation:
     """Decode every audio file of `sources` into a cache at `out`, or go on with an unfinished one.
 
+    With shard (i, n) only every n-th file, from the i-th: n such caches hold everything, each a
+    mixture.
+
     Raises:
         ConfigError: `out` holds a finished cache or one of other sources; a source is not there.
         AudioError: not one file could be used, an archive is damaged, or the disk is full.
     """
-    size_bytes = total_bytes(sources)
+    size_bytes = total_bytes(sources) // shard[1]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (
-            CacheWriter(out, [str(source) for source in sources], rate_hz) as cache,
+            CacheWriter(out, _name_sources(sources, shard), rate_hz) as cache,
             _scratch_folder(out) as scratch,
             workers(jobs) as pool,
             tqdm(
@@ -76,7 +81,8 @@ def prepare(
             ) as bar,
         ):
             decoder = _Decoder(pool, scratch, rate_hz)
-            tasks = map(decoder.start, _unseen(iter_files(sources, scratch), cache.seen))
+            files = islice(iter_files(sources, scratch), shard[0], None, shard[1])
+            tasks = map(decoder.start, _unseen(files, cache.seen))
             for task in draw_ahead(tasks, 2 * jobs):
                 _store(cache, task, task.file.labels | (labels or {}).get(task.file.path, {}))
                 bar.update(task.file.size_bytes)
@@ -88,6 +94,12 @@ def prepare(
     return Preparation(
         clips=len(cache.clips), audio_s=cache.samples / rate_hz, skipped=cache.skipped
     )
+
+
+def _name_sources(sources: Sequence[Path], shard: tuple[int, int]) -> list[str]:
+    """What an unfinished cache is recognised by."""
+    whole = shard == (0, 1)
+    return [str(source) for source in sources] + ([] if whole else [f"shard {shard}"])
 
 
 def load_labels(path: Path) -> Labels:

@@ -38,6 +38,7 @@ from edge_codec.training.optimisers import (
 from edge_codec.training.precision import all_bits, codec_format, start_tf32
 from edge_codec.training.registry import make_codec
 from edge_codec.training.rvq import Quantized
+from edge_codec.training.shards import ShardedSource
 from edge_codec.training.widening import is_widening, widened
 
 START_EXCERPTS = 64
@@ -52,7 +53,7 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        source: ExcerptSource,
+        source: ExcerptSource | ShardedSource,
         *,
         seed: int,
         data_sha256: str,
@@ -69,7 +70,7 @@ class Trainer:
         self.crew = crew
         self.crew.check_batch(recipe.data.batch)
         self.recipe, self.source, self.seed, self.data_sha256 = recipe, source, seed, data_sha256
-        self.device = source.audio.device
+        self.device = source.device
         start_tf32(self.device)
         self.codec = make_codec(recipe).to(self.device)
         self.averaged = make_codec(recipe).to(self.device).requires_grad_(False)
@@ -92,7 +93,7 @@ class Trainer:
 
     def _draw(self, config: DataConfig, rng: np.random.Generator) -> Tensor:
         """This process' excerpts of the batch that all processes draw."""
-        return self.crew.part(self.source.draw(config, self.samples, rng))
+        return self.crew.part(self.source.at(self.step).draw(config, self.samples, rng))
 
     @property
     def is_quantizing(self) -> bool:

@@ -9,6 +9,7 @@ from edge_codec.runtime.errors import ConfigError
 EXAMPLES = """examples:
   edge-codec prepare cache/ speech-0.tar speech-1.tar --jobs 4
   edge-codec prepare cache/ recordings/ --rate 24000 --manifest recordings.csv
+  edge-codec prepare shards/07 corpus/ --shard 7/100
   edge-codec prepare cache/ musdb18/train cv-corpus-17.0/uk noises/ --rate 44100
 """
 
@@ -31,8 +32,18 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--manifest", type=Path, metavar="CSV", help="column `file`, and speaker, domain, ..."
     )
+    parser.add_argument(
+        "--shard", type=_shard, default=(0, 1), metavar="I/N", help="every N-th file, from the I-th"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="decoding processes")
     parser.set_defaults(run=run)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 0 to N - 1, got {text!r}")
+    return int(index), int(count)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,6 +62,7 @@ def run(args: argparse.Namespace) -> None:
         args.sources,
         rate_hz=args.rate,
         labels=load_labels(args.manifest) if args.manifest else None,
+        shard=args.shard,
         jobs=args.jobs,
         show_progress=True,
     )

@@ -1,7 +1,9 @@
 """`edge-codec train`: run a recipe on prepared audio."""
 
 import argparse
+import hashlib
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -12,6 +14,9 @@ from typing import TYPE_CHECKING
 from edge_codec.runtime.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edge_codec.training.data import ExcerptSource
+    from edge_codec.training.distributed import Crew
+    from edge_codec.training.shards import ShardedSource
     from edge_codec.training.trainer import Trainer
 
 EXAMPLES = """examples:
@@ -43,7 +48,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("recipe", type=Path, help="TOML file that decides the training")
-    parser.add_argument("--data", type=Path, required=True, help="folder made by `prepare`")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder made by `prepare`, or a list of such"
+    )
+    parser.add_argument(
+        "--store", type=Path, default=Path("shards"), help="folder for shards that a list fetches"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and curves")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="continue the training in --out")
@@ -55,6 +65,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
     parser.add_argument("--steps", type=int, help="length of the training instead of the recipe's")
+    parser.add_argument("--minutes", type=float, help="save and stop after so long")
     parser.add_argument(
         "--save-every", type=int, default=SAVE_EVERY, metavar="STEPS", help="between checkpoints"
     )
@@ -79,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         trainer.save(args.out)
         if trainer.is_finished:
             trainer.save_averaged(args.out / AVERAGED_FOLDER)
-    if not trainer.is_finished:
+    if stop.is_set() and not trainer.is_finished:
         raise KeyboardInterrupt
 
 
@@ -88,6 +99,7 @@ def _train(args: argparse.Namespace, trainer: "Trainer", stop: Event) -> None:
 
     from edge_codec.training.monitor import Monitor
 
+    end_s = float("inf") if args.minutes is None else time.monotonic() + 60 * args.minutes
     is_first = trainer.crew.rank == 0
     total, done = trainer.recipe.steps, trainer.schedule_step
     with (
@@ -108,7 +120,7 @@ def _train(args: argparse.Namespace, trainer: "Trainer", stop: Event) -> None:
                     trainer.save(args.out)
                 if trainer.step % SHOW_EVERY == 0 or trainer.is_finished:
                     monitor.show_samples()
-            if trainer.crew.wants_stop(stop.is_set()):
+            if trainer.crew.wants_stop(stop.is_set() or time.monotonic() > end_s):
                 return
 
 
@@ -135,10 +147,8 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
 
     import torch
 
-    from edge_codec.training.cache import manifest_sha256
     from edge_codec.training.checkpoint import FACTS_FILE, load_codec
     from edge_codec.training.config import load_recipe
-    from edge_codec.training.data import load_source
     from edge_codec.training.distributed import join_crew
     from edge_codec.training.trainer import Trainer
 
@@ -154,9 +164,9 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     teacher = None if args.teacher is None else load_codec(args.teacher)[0].to(device)
     trainer = Trainer(
         recipe,
-        load_source(args.data, device),
+        _open_data(args, device, crew),
         seed=args.seed,
-        data_sha256=manifest_sha256(args.data),
+        data_sha256=_hash_data(args.data),
         teacher=teacher,
         crew=crew,
     )
@@ -165,3 +175,25 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     elif args.start_from is not None:
         trainer.resume(args.start_from, restart_schedule=True)
     return trainer
+
+
+def _open_data(
+    args: argparse.Namespace, device: str, crew: "Crew"
+) -> "ExcerptSource | ShardedSource":
+    import torch
+
+    from edge_codec.training.data import load_source
+    from edge_codec.training.shards import ShardedSource, read_list
+
+    if not args.data.is_file():
+        return load_source(args.data, device)
+    return ShardedSource(read_list(args.data), args.store, torch.device(device), args.seed, crew)
+
+
+def _hash_data(data: Path) -> str:
+    """Names the data: of a list of shards it is the list that counts."""
+    from edge_codec.training.cache import manifest_sha256
+
+    if data.is_file():
+        return hashlib.sha256(data.read_bytes()).hexdigest()
+    return manifest_sha256(data)
