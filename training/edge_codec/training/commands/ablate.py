@@ -7,8 +7,8 @@ from pathlib import Path
 from edge_codec.runtime.errors import ConfigError
 
 EXAMPLES = """examples:
-  edge-codec ablate training/recipes/ablations --data data/speech-16k --clips dev/ --out runs/abl
-  edge-codec ablate training/recipes/ablations --data data/speech-16k --clips dev/ --out runs/abl \\
+  edge-codec ablate training/recipes/ablations --data data/speech-16k --clips dev/ --out runs/a
+  edge-codec ablate training/recipes/ablations --data data/speech-16k --clips dev/ --out runs/a \\
     --steps 2000 --only base snake --json
 """
 
