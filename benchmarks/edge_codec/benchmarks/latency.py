@@ -164,7 +164,8 @@ def measure_model(bundle: Bundle, *, seconds: float, precision: str) -> LatencyR
     """Time a model alone, one frame a call, with resampling, energy and what its graphs do."""
     coder = _open(bundle, precision, 1, 1)
     (run,) = measure_coders([coder], seconds=seconds, has_device=True)
-    return replace(run, graph_us=graph_times_us(bundle, run.precision))
+    is_onnx = run.backend == "onnx"
+    return replace(run, graph_us=graph_times_us(bundle, run.precision) if is_onnx else {})
 
 
 def call_cpu_us(run: LatencyRun) -> np.ndarray[Any, np.dtype[np.float64]]:
