@@ -42,6 +42,26 @@ def test_golden_codes_are_what_this_machine_computes(bundle: Bundle) -> None:
     assert (codes_FK == bundle.load_golden_codes()).mean() >= 0.99
 
 
+def test_tflite_graphs_are_small_and_keep_the_float_codes(bundle: Bundle) -> None:
+    pytest.importorskip("ai_edge_litert")
+    assert bundle.graphs_bytes("int8", "tflite") <= 6e6
+    speech_T, _ = soundfile.read(bundle.golden_path(), dtype="float32")
+    encoder = StreamEncoder(bundle, precision="int8", backend="tflite")
+    is_equal_FK = encoder.push(speech_T) == bundle.load_golden_codes()
+    assert is_equal_FK[:, 0].mean() >= 0.97  # three seconds: a frame is 0.7 %
+    assert is_equal_FK.mean() >= 0.92
+
+
+def test_both_back_ends_understand_each_other(bundle: Bundle) -> None:
+    pytest.importorskip("ai_edge_litert")
+    speech_T, _ = soundfile.read(CLIPS[0], dtype="float32")
+    codes_FK = coded(bundle.on("tflite"), speech_T)
+    for backend in ("onnx", "tflite"):
+        decoded_T = StreamDecoder(bundle.on(backend)).push(codes_FK)
+        decoded_T = align(decoded_T, bundle.spec.delay_samples, len(speech_T))
+        assert stoi(speech_T, decoded_T) > 0.85
+
+
 def test_more_bits_are_better_and_three_kilobits_are_understood(bundle: Bundle) -> None:
     scores = [mean_estoi(bundle, layers) for layers in LAYERS]
     assert scores == sorted(scores)

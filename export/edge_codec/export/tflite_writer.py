@@ -15,10 +15,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from edge_codec.export.rounding import INT8_LAYERS, int8_layers
+from edge_codec.export.rounding import INT8_LAYERS, SplitLinear, int8_layers
 from edge_codec.export.two_stage import TwoStageAnalysis, TwoStageSynthesis
 from edge_codec.runtime.errors import MissingExtraError, ParityError
 from edge_codec.training.codec import FrameCodec
+from edge_codec.training.layers import Downsample
 
 ACTIVATIONS = ("float32", "int8")
 """What the encoder's products with int8 weights take: int8 is faster, float32 keeps more codes."""
@@ -72,6 +73,8 @@ def write_tflite(
         ParityError: not every layer that should be int8 is.
     """
     shortened = shorten_transforms(folded)
+    if precision == "int8":
+        split_downsample(shortened)
     files = {
         "encoder": _convert(TfliteEncoder(shortened), "audio", folded, frames),
         "decoder": _convert(TfliteDecoder(shortened), "codes", folded, frames),
@@ -81,7 +84,8 @@ def write_tflite(
     kinds = {"encoder": activations, "decoder": "int8"}
     quantized = {role: _quantize(file, role, kinds[role]) for role, file in files.items()}
     for role, file in quantized.items():
-        wanted = len(frames) * len(int8_layers(folded, role))
+        split = 2 if role == "encoder" else 0
+        wanted = len(frames) * (len(int8_layers(folded, role)) + split)
         if (found := count_int8_products(file)) != wanted:
             raise ParityError(f"the {role} has {found} int8 products, expected {wanted}")
     return quantized
@@ -93,6 +97,13 @@ def shorten_transforms(folded: FrameCodec) -> FrameCodec:
     shortened.encoder.analysis = TwoStageAnalysis(folded.encoder.analysis)
     shortened.decoder.synthesis = TwoStageSynthesis(folded.decoder.synthesis)
     return shortened
+
+
+def split_downsample(codec: FrameCodec) -> None:
+    """Let the encoder's layer that joins two frames have int8 weights, but twice as exact."""
+    for layer in codec.encoder.body.layers:
+        if isinstance(layer, Downsample):
+            layer.linear = SplitLinear(layer.linear)  # type: ignore[assignment]
 
 
 def count_int8_products(file: bytes) -> int:
@@ -159,7 +170,7 @@ def _quantize(file: bytes, role: str, activations: str) -> bytes:
     )
     recipe = quantizer.Quantizer(bytearray(file))
     recipe.update_quantization_recipe(
-        regex=f".*Linear_({'|'.join(INT8_LAYERS[role])}).*",
+        regex=f".*Linear_({'|'.join((*INT8_LAYERS[role], 'coarse', 'fine'))}).*",
         operation_name=qtyping.TFLOperationName.FULLY_CONNECTED,
         op_config=config,
     )
