@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
-from math import log10
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 
 from edge_codec.runtime.errors import AudioError
+from edge_codec.runtime.pcm import PCM_SCALE, FloatArray, to_pcm
 from edge_codec.runtime.streams import (
     STANDARD,
     iter_chunks,
@@ -29,14 +28,10 @@ from edge_codec.runtime.streams import (
     staged,
 )
 
-FloatArray = npt.NDArray[np.float32]
-
 CHUNK_SAMPLES = 8_192
 SOURCE_RATES_HZ = (1_000, 768_000)
 """What a recording may have; a damaged header says anything."""
 MAX_CHANNELS = 255
-SILENCE_DBFS = -120.0
-_PCM_SCALE = 32_768
 _FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 
 
@@ -182,31 +177,6 @@ def resampled(
     yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
 
 
-def to_pcm(samples: FloatArray) -> bytes:
-    """16-bit little endian samples, rounded, clipped at full scale."""
-    scaled = np.round(samples * _PCM_SCALE).clip(-_PCM_SCALE, _PCM_SCALE - 1)
-    return scaled.astype("<i2").tobytes()
-
-
-class LevelMeter:
-    """RMS level of all that was added."""
-
-    def __init__(self) -> None:
-        self._energy = 0.0
-        self._count = 0
-
-    def add(self, samples: FloatArray) -> None:
-        """Take samples of any shape into account."""
-        self._energy += float(np.square(samples, dtype=np.float64).sum())
-        self._count += samples.size
-
-    @property
-    def dbfs(self) -> float:
-        """Decibels, 0 = constant full scale; `SILENCE_DBFS` at the least, and if there is none."""
-        mean = self._energy / max(1, self._count)
-        return min(max(10 * log10(mean or 1e-99), SILENCE_DBFS), -SILENCE_DBFS)
-
-
 def _open_sound(path: Path) -> soundfile.SoundFile:
     with open_input(str(path)):  # says why it fails; libsndfile only says that it does
         pass
@@ -250,7 +220,7 @@ def _iter_pcm(chunks: Iterable[bytes]) -> Iterator[FloatArray]:
         data = kept + chunk
         kept = data[len(data) & ~1 :]
         samples = np.frombuffer(data[: len(data) & ~1], "<i2")
-        yield samples.astype(np.float32)[:, None] / np.float32(_PCM_SCALE)
+        yield samples.astype(np.float32)[:, None] / np.float32(PCM_SCALE)
 
 
 def _write_pcm(file: BufferedIOBase, samples: FloatArray) -> None:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from edge_codec.runtime.audio import (
     AudioSource,
-    LevelMeter,
     mixed,
     open_source,
     regrouped,
@@ -23,6 +22,7 @@ from edge_codec.runtime.codec import FRAMES_PER_CALL, StreamEncoder
 from edge_codec.runtime.ecf import MAX_GAIN_DB, EcfHeader, EcfWriter
 from edge_codec.runtime.errors import AudioError
 from edge_codec.runtime.loudness import LoudnessMeter
+from edge_codec.runtime.pcm import LevelMeter
 from edge_codec.runtime.progress import with_progress
 from edge_codec.runtime.streams import STANDARD, open_output, refuse_same_file
 

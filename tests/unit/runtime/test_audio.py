@@ -6,15 +6,14 @@ import soundfile
 
 from edge_codec.runtime.audio import (
     CHUNK_SAMPLES,
-    LevelMeter,
     _iter_pcm,
     mixed,
     open_sink,
     open_source,
     resampled,
-    to_pcm,
 )
 from edge_codec.runtime.errors import AudioError
+from edge_codec.runtime.pcm import LevelMeter, to_pcm
 from support.recordings import make_recording, make_tones, snr_db
 
 

@@ -36,7 +36,6 @@ from edge_codec.firmware_bridge import (
     refusal,
     steps_below,
 )
-from edge_codec.runtime import audio
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ConfigError
@@ -262,6 +261,8 @@ def open_source(name: str, sample_rate_hz: int, *, fast: bool) -> Iterator[Sourc
     elif name == STANDARD:
         yield PcmSource(sys.stdin.fileno(), clock)
     else:
+        from edge_codec.runtime import audio  # noqa: PLC0415  3 MB that a live link does without
+
         with audio.open_source(name, sample_rate_hz) as file:
             mono = audio.mixed(file.chunks())
             blocks = audio.resampled(mono, file.sample_rate_hz, sample_rate_hz, channels=1)

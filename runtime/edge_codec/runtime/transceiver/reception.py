@@ -15,8 +15,8 @@ from edge_codec.firmware_bridge import (
     StreamEnded,
     StreamStarted,
 )
-from edge_codec.runtime.audio import LevelMeter
 from edge_codec.runtime.meter import Report, peak_rss_bytes
+from edge_codec.runtime.pcm import LevelMeter
 from edge_codec.runtime.ports import Port
 from edge_codec.runtime.transceiver.clock import WAIT_MAX_S, Clock, StopSignal
 from edge_codec.runtime.transceiver.hints import SecurityHints

@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.runtime.audio import to_pcm
 from edge_codec.runtime.errors import AudioError
+from edge_codec.runtime.pcm import to_pcm
 
 FloatArray = npt.NDArray[np.float32]
 

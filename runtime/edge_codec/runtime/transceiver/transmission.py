@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from edge_codec.runtime.audio import FloatArray, LevelMeter
 from edge_codec.runtime.errors import AudioError, PortError
 from edge_codec.runtime.meter import Report, peak_rss_bytes
+from edge_codec.runtime.pcm import FloatArray, LevelMeter
 from edge_codec.runtime.ports import Port
 from edge_codec.runtime.transceiver.clock import Clock, StopSignal
 from edge_codec.runtime.transceiver.keyer import Keyer
