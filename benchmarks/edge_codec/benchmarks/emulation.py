@@ -32,8 +32,18 @@ SOURCES = Path(__file__).parents[2]
 PARTS = ("runtime", "firmware_bridge", "benchmarks")
 SUITE, PYTHON = "bookworm", "3.11"
 PACKAGES = ("libpython3.11-stdlib", "python3.11-minimal", "libstdc++6", "libffi8", "libssl3")
-WHEELS = ("numpy", "onnxruntime", "soxr", "soundfile", "cobs", "fastcrc", "pyserial", "tqdm")
-WHEEL_PLATFORMS = ("manylinux_2_17_aarch64", "manylinux2014_aarch64", "manylinux_2_28_aarch64")
+WHEELS = (
+    "numpy",
+    "onnxruntime",
+    "ai-edge-litert",
+    "soxr",
+    "soundfile",
+    "cobs",
+    "fastcrc",
+    "pyserial",
+    "tqdm",
+)
+WHEEL_PLATFORMS = tuple(f"manylinux_2_{glibc}_aarch64" for glibc in (17, 26, 27, 28))
 HOST = "host"
 
 
