@@ -33,17 +33,12 @@ PARTS = ("runtime", "firmware_bridge", "benchmarks")
 SUITE, PYTHON = "bookworm", "3.11"
 PACKAGES = ("libpython3.11-stdlib", "python3.11-minimal", "libstdc++6", "libffi8", "libssl3")
 WHEELS = (
-    "numpy",
-    "onnxruntime",
-    "ai-edge-litert",
-    "soxr",
-    "soundfile",
-    "cobs",
-    "fastcrc",
-    "pyserial",
+    "ai-edge-litert", "cobs", "fastcrc", "numpy", "onnxruntime", "pyserial", "soundfile", "soxr",
     "tqdm",
+)  # fmt: skip
+WHEEL_PLATFORMS = tuple(
+    f"manylinux{version}_aarch64" for version in ("2014", "_2_17", "_2_26", "_2_27", "_2_28")
 )
-WHEEL_PLATFORMS = tuple(f"manylinux_2_{glibc}_aarch64" for glibc in (17, 26, 27, 28))
 HOST = "host"
 
 
