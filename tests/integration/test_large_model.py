@@ -58,10 +58,7 @@ def model(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
-@pytest.mark.parametrize(
-    "precision",
-    ["fp32", pytest.param("int8", marks=pytest.mark.xfail(reason="decoding takes 273 MB"))],
-)
+@pytest.mark.parametrize("precision", LIMITS_MB)
 def test_files_stay_below_the_ceiling(model, tmp_path, precision):
     write_noise(tmp_path / "in.wav", LENGTH_S)
     options = ["--model", model, "--precision", precision]

@@ -105,6 +105,8 @@ def _options(threads: int) -> ort.SessionOptions:
     options.enable_mem_pattern = False
     # One level more would copy the weights of convolutions to another layout.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    # In the graph's own order; by default all weights stored as int8 are made float first.
+    options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
