@@ -136,7 +136,7 @@ def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[i
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             "TFLite graphs need an environment of their own: run `make export-env`, then "
-            "`.venv/export-env/bin/edge-codec export`; or give --backend onnx"
+            "`.venv/export-env/bin/edge-codec export`; or leave --target out for ONNX alone"
         ) from error
     logging.getLogger("litert_torch").setLevel(logging.ERROR)
     spec, converter = codec.spec, litert_torch
