@@ -323,7 +323,7 @@ class EcfReader:
             return None
         start = file.tell()
         file.seek(max(start, file.seek(0, SEEK_END) - _TAIL_BYTES))
-        tail = list(RecordScanner().scan([file.read()]))
+        tail = list(RecordScanner().scan([file.read(_TAIL_BYTES)]))  # a device has no end
         file.seek(start)
         for level in (record for record in tail if record.kind == Kind.LEVEL):
             self._take_level(level.payload)
