@@ -321,10 +321,13 @@ class EcfReader:
         """The end record of a file; None of a pipe, or if it is damaged or missing."""
         if not file.seekable():
             return None
-        start = file.tell()
-        file.seek(max(start, file.seek(0, SEEK_END) - _TAIL_BYTES))
-        tail = list(RecordScanner().scan([file.read(_TAIL_BYTES)]))  # a device has no end
-        file.seek(start)
+        try:
+            start = file.tell()
+            file.seek(max(start, file.seek(0, SEEK_END) - _TAIL_BYTES))
+            tail = list(RecordScanner().scan([file.read(_TAIL_BYTES)]))  # a device has no end
+            file.seek(start)
+        except OSError as error:
+            raise AudioError(f"it cannot be read: {error.strerror}; is it a file?") from error
         for level in (record for record in tail if record.kind == Kind.LEVEL):
             self._take_level(level.payload)
         return next((record for record in tail if record.kind == Kind.END), None)

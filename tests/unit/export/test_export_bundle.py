@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from onnx import numpy_helper
+from safetensors.torch import load_file, save_file
 
 from edge_codec.export import bundle_writer
 from edge_codec.export.bundle_writer import Request, export_bundle
@@ -18,7 +19,7 @@ from edge_codec.export.targets import Target
 from edge_codec.runtime.bundle import load_bundle
 from edge_codec.runtime.codec import StreamEncoder
 from edge_codec.runtime.errors import AudioError, ConfigError, ParityError
-from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE
+from edge_codec.training.checkpoint import FACTS_FILE, RECORD, STATE_FILE
 from support.repository import REPOSITORY
 
 CLIP = REPOSITORY / "runtime/edge_codec/runtime/clips/librispeech_3005.flac"
@@ -131,18 +132,20 @@ def test_a_folder_that_is_no_bundle_is_not_touched(request_for, tmp_path):
     assert (folder / "chapter1").read_text() == "years of work"
 
 
+def narrow_recipe(folder):
+    """Say something else of the net, in both copies of the facts."""
+    facts = (folder / FACTS_FILE).read_text().replace('"channels": 16', '"channels": 8')
+    (folder / FACTS_FILE).write_text(facts)
+    save_file(load_file(folder / STATE_FILE), folder / STATE_FILE, metadata={RECORD: facts})
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda folder: (folder / FACTS_FILE).unlink(), "no checkpoint in"),
-        (lambda folder: (folder / FACTS_FILE).write_text("{}"), "is damaged"),
+        (lambda folder: (folder / FACTS_FILE).write_text("{"), "is damaged"),
         (lambda folder: (folder / STATE_FILE).write_bytes(b"\x10" + 99 * b"\0"), "is damaged"),
-        (
-            lambda folder: (folder / FACTS_FILE).write_text(
-                (folder / FACTS_FILE).read_text().replace('"channels": 16', '"channels": 8')
-            ),
-            "does not fit its own recipe",
-        ),
+        (narrow_recipe, "does not fit its own recipe"),
     ],
 )
 def test_damaged_checkpoints_are_refused(request_for, checkpoint, tmp_path, damage, message):

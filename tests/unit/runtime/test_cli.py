@@ -209,7 +209,7 @@ BAD_INPUT = {
     "encode in.wav a.ecf --bitrate 100": "100 bit/s is below .* give 500",
     "encode in.wav a.ecf --layers 13": "13 layers asked for; this codec has 1 to 12",
     "encode in.wav a.ecf --model nothing": "no model named 'nothing'; found: .*stub_bundle",
-    "encode in.wav a.ecf --precision int8": "stub has no int8 graphs for onnx; it has fp32",
+    "encode in.wav a.ecf --precision int8": "stub has no int8 graphs; it has onnx fp32",
     "encode in.wav in.wav": "are the same file",
     "encode in.wav nowhere/a.ecf": "cannot write nowhere/a.ecf: No such file or directory",
     "encode in.wav . ": ". is a directory",
