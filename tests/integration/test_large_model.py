@@ -48,7 +48,9 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("large")
     (folder / "audio").mkdir()
     write_noise(folder / "audio/noise.wav", 5, channels=1)
-    run("prepare", folder / "cache", folder / "audio", "--rate", RATE_HZ)
+    (folder / "audio.csv").write_text("file,domain\nnoise.wav,environment\n")
+    labelled = ["--manifest", folder / "audio.csv"]
+    run("prepare", folder / "cache", folder / "audio", "--rate", RATE_HZ, *labelled)
     recipe = REPOSITORY / "training/recipes/thesis-44k.toml"
     trained = ["--data", folder / "cache", "--out", folder / "run", "--steps", 0]
     run("train", recipe, *trained)

@@ -122,7 +122,7 @@ def export_bundle(
         if request.clips is not None:
             _log.info("scoring the speech in %s", request.clips)
             parity = with_speech_loss(parity, codec, bundle, request.clips)
-        check_parity(parity, limits or limits_for(request.target))
+        check_parity(parity, limits or limits_for(request.target, is_trained=facts.step > 0))
         write_manifest(folder, manifest | {"parity": parity.to_dict()})
     return load_bundle(request.out), parity
 

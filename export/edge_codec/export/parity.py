@@ -185,15 +185,16 @@ def is_kept(name: str, value: float, limit: float) -> bool:
     return value <= limit if name.endswith(AT_MOST) else value >= limit
 
 
-def limits_for(target: Target) -> dict[str, Mapping[str, float]]:
-    """What the graphs of a target must keep."""
+def limits_for(target: Target, *, is_trained: bool = True) -> dict[str, Mapping[str, float]]:
+    """What the graphs of a target must keep; untrained codes are noise, which int8 cannot keep."""
     unpacked = target.encoder_activations == "float32"
-    return {
+    limits: dict[str, Mapping[str, float]] = {
         "onnx_fp32": FLOAT_LIMITS,
         "onnx_int8": INT8_LIMITS,
         "tflite_fp32": FLOAT_LIMITS,
         "tflite_int8": FLOAT_ACTIVATION_LIMITS if unpacked else INT8_LIMITS,
     }
+    return limits if is_trained else limits | {"onnx_int8": {}, "tflite_int8": {}}
 
 
 def with_holes(codes_FK: IntArray, codebook_size: int, *, lost: bool) -> IntArray:

@@ -98,3 +98,11 @@ def test_holes_are_missing_layers_and_lost_frames():
     assert set(kept) == {1, 2, 4}
     kept = (with_holes(codes, 9, lost=True) == 1).sum(axis=1)
     assert set(kept) == {0, 1, 2, 4}
+
+
+def test_untrained_int8_graphs_have_no_codes_to_keep():
+    spoiled = Parity(graphs=PERFECT | {"onnx_int8": replace(INT8, equal_by_layer=[0.5, 0.1])})
+    check_parity(spoiled, limits_for(Target(onnx=("fp32", "int8")), is_trained=False))
+    broken = Parity(graphs=PERFECT | {"onnx_fp32": replace(FLOAT, codes_equal=0.5)})
+    with pytest.raises(ParityError):
+        check_parity(broken, limits_for(Target(onnx=("fp32", "int8")), is_trained=False))
