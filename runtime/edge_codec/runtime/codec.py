@@ -20,7 +20,7 @@ from edge_codec.runtime.errors import AudioError, CodeRangeError
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
-FRAMES_PER_CALL = 25
+FRAMES_PER_CALL = 16
 """Longest piece a graph is run on: what a call needs in RAM grows with it."""
 
 
