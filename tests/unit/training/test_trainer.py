@@ -20,7 +20,7 @@ from edge_codec.training.config import (
 )
 from edge_codec.training.frame_loss import draw_bursts, draw_depths, draw_wrong_codes
 from edge_codec.training.optimisers import schedule
-from edge_codec.training.trainer import Trainer
+from edge_codec.training.trainer import RESTART_EVERY, Trainer
 from support.tiny_codec import TINY, TINY_RECIPE, make_codec, make_source
 
 
@@ -130,6 +130,12 @@ def test_distillation_needs_a_fitting_teacher() -> None:
     slow = replace(TINY, lookahead_frames=1)
     with pytest.raises(ConfigError, match="delay"):
         make_trainer(recipe, teacher=FrameCodec(slow))
+
+
+def test_normalised_lookup_trains_through_a_restart_of_dead_codes() -> None:
+    recipe = replace(TINY_RECIPE, model=replace(TINY, normalised_lookup=True))
+    assert recipe.steps > RESTART_EVERY
+    assert len(list(make_trainer(recipe).run())) == recipe.steps
 
 
 def test_lookahead_delays_the_target() -> None:

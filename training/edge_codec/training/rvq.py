@@ -174,7 +174,8 @@ class ResidualVQ(nn.Module):
             output = self.entries(layer)[codes_NK[:, layer]] @ self.project_out[layer]
             dead = (self.use_KN[layer] < DEAD_BELOW).nonzero()[:, 0]
             picks = torch.randint(len(vectors), (len(dead),), generator=generator)
-            self.codebooks[layer][dead] = vectors[picks.to(vectors.device)]
+            # `.data`: the step's gradient may still be to come, and no dead entry has a part in it.
+            self.codebooks.data[layer][dead] = vectors[picks.to(vectors.device)]
             self.use_KN[layer][dead] = 1.0
             residual = residual - output
             restarted += len(dead)
