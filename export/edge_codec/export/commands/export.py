@@ -111,7 +111,6 @@ def _target(args: argparse.Namespace) -> "Target":
 def _as_json(bundle: "Bundle", parity: "Parity", costs: dict[str, "Cost"]) -> str:
     facts = {
         "model": bundle.name,
-        "path": str(bundle.path),
         "model_hash": bundle.model_hash,
         "manifest_hash": bundle.manifest_hash,
         "target": bundle.target,
