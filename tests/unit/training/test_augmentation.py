@@ -46,6 +46,19 @@ def test_domains_are_balanced_in_every_batch():
         assert [(domains == name).sum() for name in ("speech", "music", "environment")] == [4, 4, 4]
 
 
+def test_domains_have_their_shares():
+    shares = {"speech": 0.5, "music": 0.3, "environment": 0.2, "silence": 0.0}
+    config = replace(PLAIN, batch=8, domain_shares=shares)
+    counts = np.array(
+        [
+            [(DOMAINS[clips_of(draw(config, seed))] == name).sum() for name in shares]
+            for seed in range(200)
+        ]
+    )
+    assert (np.abs(counts - np.array([4, 2.4, 1.6, 0])) < 1).all()
+    np.testing.assert_allclose(counts.mean(axis=0), [4, 2.4, 1.6, 0], atol=0.15)
+
+
 @pytest.mark.parametrize("is_balanced", [True, False])
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 def test_every_batch_has_its_full_band_share(is_balanced, share):
@@ -60,6 +73,7 @@ def test_what_the_cache_lacks_is_said():
     bare = replace(make_source(), domains=None, loudness_lufs=None, full_band=None)
     for asked, message in (
         ({"balance_domains": True}, "no domains"),
+        ({"domain_shares": {"speech": 1.0}}, "'speech'"),
         ({"full_band_share": 0.1}, "full-band"),
         ({"loudness_lufs": -24.0}, "how loud"),
         ({"noise_share": 0.5}, "'environment'"),
@@ -68,7 +82,16 @@ def test_what_the_cache_lacks_is_said():
             draw(replace(PLAIN, **asked), source=bare)
 
 
-@pytest.mark.parametrize("asked", [{"full_band_share": 2.0}, {"noise_share": -0.1}, {"batch": 0}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"full_band_share": 2.0},
+        {"noise_share": -0.1},
+        {"batch": 0},
+        {"domain_shares": {"speech": 0.0}},
+        {"domain_shares": {"speech": 2.0, "music": -1.0}},
+    ],
+)
 def test_settings_out_of_range_are_refused(asked):
     with pytest.raises(ConfigError, match="data"):
         DataConfig(**asked)

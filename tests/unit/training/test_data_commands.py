@@ -82,9 +82,12 @@ def test_flags_out_of_range_are_refused(speech, tmp_path):
 def test_prepare_says_what_it_made_and_left_out(speech, tmp_path, capsys):
     table = tmp_path / "table.csv"
     table.write_text("file,speaker\none.wav,ann\n")
-    run_command(prepare, "prepare", tmp_path / "out", speech, "--manifest", table)
+    others = tmp_path / "others.csv"
+    others.write_text("file,language\ntwo.wav,fr\n")
+    flags = ("--manifest", table, others, "--domain", "speech")
+    run_command(prepare, "prepare", tmp_path / "out", speech, *flags)
     printed = capsys.readouterr()
     assert printed.out == f"{tmp_path / 'out'}: 1 clips, 0.00 h; 1 files skipped\n"
     assert "skipped speech/broken.wav: broken.wav: cannot be read as audio" in printed.err
     manifest = json.loads(Path(tmp_path / "out" / "manifest.json").read_text())
-    assert manifest["clips"][0]["labels"] == {"speaker": "ann"}
+    assert manifest["clips"][0]["labels"] == {"domain": "speech", "speaker": "ann"}

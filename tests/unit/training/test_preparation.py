@@ -287,11 +287,13 @@ def test_labels_come_from_the_csv(tmp_path):
     given = make_sources(tmp_path)
     table = tmp_path / "labels.csv"
     table.write_text("file,speaker,domain,colour\na.wav,ann,speech,red\n1.flac,,music,\n")
-    prepare(tmp_path / "out", given, rate_hz=RATE_HZ, labels=load_labels(table))
+    prepare(
+        tmp_path / "out", given, rate_hz=RATE_HZ, labels=load_labels(table), domain="environment"
+    )
     labels = {c["source"]: c["labels"] for c in read_manifest(tmp_path / "out")["clips"]}
     assert labels["in/a.wav"] == {"speaker": "ann", "domain": "speech"}
     assert labels["x.tar/1.flac"] == {"domain": "music"}
-    assert labels["x.tar/0.flac"] == {}
+    assert labels["x.tar/0.flac"] == {"domain": "environment"}
 
 
 @pytest.mark.parametrize("content", ["name,speaker\na.wav,ann\n", "\xff\xfe", ""])

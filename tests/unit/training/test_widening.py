@@ -47,6 +47,7 @@ def test_the_wider_codec_hears_and_says_what_the_narrow_one_did() -> None:
         {"sample_rate_hz": 16_000},
         {"hop_samples": 321},
         {"channels": 24},
+        {"lookahead_frames": 1},
         {"decoder_blocks": (1, 2)},
     ],
 )

@@ -77,6 +77,8 @@ class DataConfig:
     """Excerpts in a step."""
     balance_domains: bool = False
     """Draw as many excerpts of each domain (a label of the cache) into every batch."""
+    domain_shares: dict[str, float] = field(default_factory=dict)
+    """Share of each domain in the excerpts instead: only domains that are named are drawn."""
     full_band_share: float = 0.0
     """Least share of a batch from clips that go up to Nyquist."""
     loudness_lufs: float = 0.0
@@ -98,6 +100,10 @@ class DataConfig:
         for name in ("full_band_share", "phase_rotation", "noise_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is a share from 0 to 1, got {getattr(self, name)}")
+        if self.domain_shares and (
+            min(self.domain_shares.values()) < 0 or sum(self.domain_shares.values()) <= 0
+        ):
+            raise ConfigError(f"data.domain_shares cannot be {self.domain_shares}: use 0 or more")
         if self.batch < 1 or self.excerpt_s <= 0:
             raise ConfigError("data.batch and data.excerpt_s must be positive")
 
@@ -283,6 +289,9 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         if hint.__args__[-1] is not Ellipsis and len(value) != len(hint.__args__):
             raise ConfigError(f"{where}: expected {len(hint.__args__)} values, got {len(value)}")
         return tuple(_convert(item_hint, item, where=where) for item in value)
+    if getattr(hint, "__origin__", None) is dict and isinstance(value, dict):
+        item_hint = hint.__args__[1]
+        return {k: _convert(item_hint, v, where=f"{where}.{k}") for k, v in value.items()}
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

@@ -31,6 +31,7 @@ FULL_SCALE = 32768.0
 """int16 to [-1, 1)."""
 SOFTEST_LUFS = -60.0
 """Clips softer than this are not made louder than from here: they are mostly noise."""
+_GIVE_DOMAINS = "prepare it with --domain or a column `domain` in its --manifest"
 
 
 @dataclass(frozen=True)
@@ -98,23 +99,36 @@ class ExcerptSource:
 
     def _draw_clips(self, config: DataConfig, samples: int, rng: np.random.Generator) -> IntArray:
         room = self._room(samples)
-        if not config.balance_domains and config.full_band_share == 0:
+        shares = self._domain_shares(config)
+        if not shares and config.full_band_share == 0:
             return _draw_from(np.arange(len(room)), room, config.batch, rng)
-        everything = {"": np.arange(len(room))}
-        pools = list((self._by_domain if config.balance_domains else everything).values())
-        slots = rng.permutation(config.batch) % len(pools)
-        chosen = [pools[number] for number in slots]
+        chosen = [np.arange(len(room))] * config.batch
+        if shares:
+            domains = _apportion(list(shares.values()), config.batch, rng)
+            pools = [self._pool(name) for name in shares]
+            chosen = [pools[number] for number in domains]
         for slot in self._full_band_slots(config, chosen):
             narrowed = np.intersect1d(chosen[slot], self._full_band, assume_unique=True)
             # A domain without such clips lends its place to the others.
             chosen[slot] = narrowed if len(narrowed) else self._full_band
         return np.concatenate([_draw_from(pool, room, 1, rng) for pool in chosen])
 
-    @cached_property
-    def _by_domain(self) -> dict[str, IntArray]:
+    def _domain_shares(self, config: DataConfig) -> dict[str, float]:
+        """Domain -> its weight among the excerpts; nothing if domains do not matter."""
+        if config.domain_shares or not config.balance_domains:
+            return {name: share for name, share in config.domain_shares.items() if share > 0}
         if self.domains is None or not any(self.domains):
-            raise ConfigError("the cache has no domains to balance; prepare it with --manifest")
-        return {str(name): np.flatnonzero(self.domains == name) for name in np.unique(self.domains)}
+            raise ConfigError(f"the cache has no domains to balance; {_GIVE_DOMAINS}")
+        return {str(name): 1.0 for name in np.unique(self.domains)}
+
+    def _pool(self, domain: str) -> IntArray:
+        """Clips of a domain."""
+        pool = np.flatnonzero([] if self.domains is None else self.domains == domain)
+        if len(pool) == 0:
+            raise ConfigError(
+                f"the recipe asks for the domain {domain!r} and the cache has none; {_GIVE_DOMAINS}"
+            )
+        return pool
 
     @cached_property
     def _full_band(self) -> IntArray:
@@ -159,14 +173,18 @@ class ExcerptSource:
         return excerpts_BT
 
     def _draw_noise(self, config: DataConfig, samples: int, rng: np.random.Generator) -> IntArray:
-        known = self.domains if self.domains is not None else np.array([], np.str_)
-        pool = np.flatnonzero(known == config.noise_domain)
-        if len(pool) == 0:
-            raise ConfigError(
-                f"the recipe mixes in noise of the domain {config.noise_domain!r} and the cache "
-                "has none; prepare some, with a domain in its --manifest"
-            )
+        pool = self._pool(config.noise_domain)
         return _draw_from(pool, self._room(samples), config.batch, rng)
+
+
+def _apportion(shares: list[float], count: int, rng: np.random.Generator) -> IntArray:
+    """Numbers of `count` places in random order, each given to a share as fairly as can be.
+
+    A share gets its part rounded up or down, and on average exactly its part.
+    """
+    ends = np.cumsum(shares) / sum(shares)
+    places = (rng.random() + np.arange(count)) / count
+    return rng.permutation(np.searchsorted(ends[:-1], places, side="right"))
 
 
 def _draw_from(pool: IntArray, room: IntArray, count: int, rng: np.random.Generator) -> IntArray:

@@ -56,20 +56,24 @@ def prepare(
     *,
     rate_hz: int,
     labels: Labels | None = None,
+    domain: str = "",
     shard: tuple[int, int] = (0, 1),
     jobs: int = 1,
     show_progress: bool = False,
 ) -> Preparation:
     """Decode every audio file of `sources` into a cache at `out`, or go on with an unfinished one.
 
-    With shard (i, n) only every n-th file, from the i-th: n such caches hold everything, each a
-    mixture.
+    What a data set's layout says of a file yields to what `labels` say; a file without a domain
+    belongs to `domain`. With shard (i, n) only every n-th file, from the i-th: n such caches hold
+    everything, each a mixture.
 
     Raises:
         ConfigError: `out` holds a finished cache or one of other sources; a source is not there.
         AudioError: not one file could be used, an archive is damaged, or the disk is full.
     """
     size_bytes = total_bytes(sources) // shard[1]
+    given = labels or {}
+    default = {"domain": domain} if domain else {}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (
@@ -84,7 +88,7 @@ def prepare(
             files = islice(iter_files(sources, scratch), shard[0], None, shard[1])
             tasks = map(decoder.start, _unseen(files, cache.seen))
             for task in draw_ahead(tasks, 2 * jobs):
-                _store(cache, task, task.file.labels | (labels or {}).get(task.file.path, {}))
+                _store(cache, task, default | task.file.labels | given.get(task.file.path, {}))
                 bar.update(task.file.size_bytes)
             if not cache.clips:
                 raise AudioError(f"not one usable file among {len(cache.skipped)}: {cache.skipped}")

@@ -9,6 +9,7 @@ from edge_codec.runtime.errors import ConfigError
 EXAMPLES = """examples:
   edge-codec prepare cache/ speech-0.tar speech-1.tar --jobs 4
   edge-codec prepare cache/ recordings/ --rate 24000 --manifest recordings.csv
+  edge-codec prepare cache/ voices/ music.tar --rate 44100 --manifest music.csv --domain speech
   edge-codec prepare shards/07 corpus/ --shard 7/100
   edge-codec prepare cache/ musdb18/train cv-corpus-17.0/uk noises/ --rate 44100
 """
@@ -30,7 +31,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("sources", type=Path, nargs="+", metavar="SOURCE", help="folder or tar")
     parser.add_argument("--rate", type=int, default=16_000, metavar="HZ", help="default: 16000")
     parser.add_argument(
-        "--manifest", type=Path, metavar="CSV", help="column `file`, and speaker, domain, ..."
+        "--manifest",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="CSV",
+        help="column `file`, and speaker, domain, ...",
+    )
+    parser.add_argument(
+        "--domain", default="", metavar="NAME", help="domain of files of which none is known"
     )
     parser.add_argument(
         "--shard", type=_shard, default=(0, 1), metavar="I/N", help="every N-th file, from the I-th"
@@ -61,7 +70,8 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         args.sources,
         rate_hz=args.rate,
-        labels=load_labels(args.manifest) if args.manifest else None,
+        labels={file: row for csv in args.manifest for file, row in load_labels(csv).items()},
+        domain=args.domain,
         shard=args.shard,
         jobs=args.jobs,
         show_progress=True,
