@@ -1,6 +1,7 @@
 """What each `edge-codec bench` runs, in which order, and what of it goes into the record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -19,7 +20,7 @@ from edge_codec.benchmarks.coders.coder import SCORED_HZ, FloatArray
 from edge_codec.benchmarks.coders.native import Opus
 from edge_codec.benchmarks.link import LINK_CLIPS, measure_link, open_systems
 from edge_codec.benchmarks.quality import Clips, measure_quality
-from edge_codec.benchmarks.record import RamRun, Record
+from edge_codec.benchmarks.record import Record
 from edge_codec.benchmarks.session import Session
 from edge_codec.benchmarks.speech import packaged_clips, read_clips
 from edge_codec.benchmarks.thesis import measure_thesis
@@ -62,6 +63,8 @@ class Plan:
     """Folder of speech; None: the clips that come with the package."""
     folders: tuple[Path, ...] = ()
     """Folders of the thesis' table."""
+    file_seconds: tuple[float, ...] = ()
+    """Lengths of files whose coding is weighed instead of a stream's."""
     watched: tuple[str, ...] = ()
     """NAME=COMMAND: programs whose memory is watched from outside."""
     lyra_models: Path | None = None
@@ -124,23 +127,31 @@ def _latency(plan: Plan, session: Session) -> None:
 
 
 def _ram(plan: Plan, session: Session) -> None:
-    bundle = session.bundle
+    bundle, runs = session.bundle, session.results["ram"]
     for backend in _backends(bundle):
         for precision in _precisions(plan, with_backend(bundle, backend)):
-            probe = partial(memory.measure_model, bundle, backend, precision, 1)
-            _weigh(session, f"{bundle.name} {backend} {precision}", probe)
+            name = f"RAM of {bundle.name} {backend} {precision}"
+            for seconds in plan.file_seconds:
+                with _or_skipped(session, f"{name}, {seconds:g} s"):
+                    runs += memory.measure_files(bundle, backend, precision, seconds)
+            if not plan.file_seconds:
+                with _or_skipped(session, name):
+                    runs.append(memory.measure_model(bundle, backend, precision, 1))
     for watched in plan.watched:
         name, _, command = watched.partition("=")
-        _weigh(session, name, partial(memory.watch, name, command))
+        with _or_skipped(session, f"RAM of {name}"):
+            runs.append(memory.watch(name, command))
     for name in WEIGHED_PEERS if plan.has_peers else ():
-        _weigh(session, name, partial(memory.measure_peer, name, plan.lyra_models))
+        with _or_skipped(session, f"RAM of {name}"):
+            runs.append(memory.measure_peer(name, plan.lyra_models))
 
 
-def _weigh(session: Session, name: str, probe: Callable[[], RamRun]) -> None:
+@contextmanager
+def _or_skipped(session: Session, name: str) -> Iterator[None]:
     try:
-        session.results["ram"].append(probe())
+        yield
     except EdgeCodecError as error:
-        session.skipped[f"RAM of {name}"] = str(error)
+        session.skipped[name] = str(error)
 
 
 def _quality(plan: Plan, session: Session) -> Heard:

@@ -10,7 +10,6 @@ needs mmdebstrap, and root or user namespaces. `host` counts on this machine's o
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -22,8 +21,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from edge_codec.benchmarks.board import EMULATED_VARIABLE
-from edge_codec.benchmarks.record import Record, commit, load_record
+from edge_codec.benchmarks.processes import output_of
+from edge_codec.benchmarks.record import Record, load_record
 from edge_codec.benchmarks.reports import store
+from edge_codec.benchmarks.source import commit, source_doubts
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.errors import ConfigError, EdgeCodecError, MissingExtraError
 
@@ -154,15 +155,12 @@ def _count(
         counts = f"{folder}/counts"
         command = [*qemu, "-plugin", f"{plugin},out={counts}", python, "-m", module]
         command += [str(bundle.path.resolve()), counts]
-        done = subprocess.run(
-            command, env=environment | fixed, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            raise EdgeCodecError(f"{' '.join(qemu)} failed: {last:.300}")
+        shown = output_of(command, environment | fixed)
         path = Path(folder) / "record.json"
-        path.write_text(done.stdout[done.stdout.index("{") :], encoding="utf-8")
-        return replace(load_record(path), commit=commit())
+        path.write_text(shown[shown.index("{") :], encoding="utf-8")
+        record = load_record(path)
+        warnings = dict.fromkeys(record.warnings + source_doubts())
+        return replace(record, commit=commit(), warnings=list(warnings))
 
 
 def make_root(work: Path) -> Path:
@@ -178,7 +176,7 @@ def make_root(work: Path) -> Path:
     mmdebstrap = _find("mmdebstrap", "mmdebstrap")
     shutil.rmtree(root, ignore_errors=True)
     options = ["--variant=extract", "--architectures=arm64", f"--include={','.join(PACKAGES)}"]
-    _run([mmdebstrap, *options, "--dpkgopt=path-exclude=/usr/share/doc/*", SUITE, str(root)])
+    output_of([mmdebstrap, *options, "--dpkgopt=path-exclude=/usr/share/doc/*", SUITE, str(root)])
     _download_wheels(root / "wheels")
     return root
 
@@ -187,7 +185,7 @@ def _download_wheels(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         platforms = [word for name in WHEEL_PLATFORMS for word in ("--platform", name)]
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
-        _run([*pip, "--python-version", PYTHON, *platforms, "--dest", folder, *WHEELS])
+        output_of([*pip, "--python-version", PYTHON, *platforms, "--dest", folder, *WHEELS])
         for wheel in Path(folder).glob("*.whl"):
             zipfile.ZipFile(wheel).extractall(target)
 
@@ -195,7 +193,7 @@ def _download_wheels(target: Path) -> None:
 def _build_plugin(work: Path) -> Path:
     plugin = work / "icount.so"
     source = SOURCES / "emulation" / "icount.c"
-    _run([_find("gcc", "gcc"), "-O2", "-shared", "-fPIC", "-o", str(plugin), str(source)])
+    output_of([_find("gcc", "gcc"), "-O2", "-shared", "-fPIC", "-o", str(plugin), str(source)])
     return plugin.resolve()
 
 
@@ -204,13 +202,6 @@ def _find(program: str, package: str) -> str:
     if found is None:
         raise MissingExtraError(f"{program} is not installed: apt install {package}")
     return found
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise EdgeCodecError(f"{Path(command[0]).name} failed: {last:.300}")
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -14,6 +14,7 @@ from edge_codec.benchmarks import tables
 from edge_codec.benchmarks.benches import OUR_BITRATE_BPS
 from edge_codec.benchmarks.latency import CALL_FRAMES
 from edge_codec.benchmarks.record import QualityRun, Record
+from edge_codec.benchmarks.reference_model import NAME as REFERENCE
 from edge_codec.benchmarks.report.markdown import detailed_run
 from edge_codec.benchmarks.reports import REPOSITORY, board_names, latest_path, latest_record
 from edge_codec.runtime.errors import ConfigError, EdgeCodecError
@@ -26,6 +27,8 @@ README_CODECS = (
     "voice-m 1.5k", "Codec2 1200", "voice-m 3k", "voice-s 3k", "Codec2 3200", "Lyra v2 3.2k",
     "voice-m 6k", "voice-s 6k", "Speex-WB q1", "Opus 6k", "Lyra v2 6k", "AMR-WB 6.60k",
 )  # fmt: skip
+THESIS_SAYS = (("the thesis' own program", "800"), ("SoundStream", "more than 11 000"))
+"""S. Martyniuk, Kyiv 2024: memory to process one file."""
 _BLOCK = re.compile(r"(<!-- bench: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -154,6 +157,18 @@ def _ram() -> str:
     return f"{tables.ram_table(_record('ram').ram)}\n\n{_source((MODELS[0], 'ram'))}"
 
 
+def _files() -> str:
+    """Peak memory of files by their length, and what others say of theirs."""
+    runs = _record("ram", REFERENCE).ram
+    rows = [
+        [run.codec, f"{run.backend} {run.precision}".strip(), f"{run.rss_mb['peak']:.0f}"]
+        for run in runs
+    ]
+    rows += [[what, "as the thesis says", megabytes] for what, megabytes in THESIS_SAYS]
+    table = tables.markdown_table(["what", "run by", "peak RSS MB"], rows, 2)
+    return f"{table}\n\n{_source((REFERENCE, 'ram'))}"
+
+
 def _link(channel: str) -> str:
     table = tables.link_table(_record("link").link, channel)
     return f"{table}\n\n{_source((MODELS[0], 'link'))}"
@@ -210,6 +225,7 @@ _BLOCKS: dict[str, Callable[[], str]] = {
     "sweep": _sweep,
     "ratios": _ratios,
     "ram": _ram,
+    "files": _files,
     "link-ber": lambda: _link("ber"),
     "link-loss": lambda: _link("loss"),
     "thesis": _thesis,

@@ -11,7 +11,6 @@ thousand. A change counts when its whole 95 % interval lies beyond the limit. Ex
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from edge_codec.benchmarks import emulation
 from edge_codec.benchmarks.benches import Plan, measure
 from edge_codec.benchmarks.comparison import compare_instructions
 from edge_codec.benchmarks.latency import call_cpu_us
+from edge_codec.benchmarks.processes import output_of
 from edge_codec.benchmarks.record import LatencyRun, Record, load_record
 from edge_codec.benchmarks.reports import REPOSITORY, latest_record
 from edge_codec.benchmarks.stats import Ratio, quotient, ratio_of_medians
@@ -115,13 +115,13 @@ def compare_commits(model: Path, base: str, rounds: int = ROUNDS) -> Finding:
         EdgeCodecError: the commit cannot be checked out, or its code fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        _run(["git", "-C", str(REPOSITORY), "worktree", "add", "--detach", folder, base])
+        output_of(["git", "-C", str(REPOSITORY), "worktree", "add", "--detach", folder, base])
         try:
             turns = [
                 (_probe(Path(folder), model), _probe(REPOSITORY, model)) for _ in range(rounds)
             ]
         finally:
-            _run(["git", "-C", str(REPOSITORY), "worktree", "remove", "--force", folder])
+            output_of(["git", "-C", str(REPOSITORY), "worktree", "remove", "--force", folder])
     then, now = (np.concatenate(times) for times in zip(*turns, strict=True))
     return Finding(what=f"time, now / {base}", moved=ratio_of_medians(now, then), limit=TIME_LIMIT)
 
@@ -132,16 +132,8 @@ def _probe(checkout: Path, model: Path) -> list[float]:
     environment = os.environ | {"PYTHONPATH": ":".join(paths), "OMP_NUM_THREADS": "1"}
     probe = Path(__file__).with_name("frame_probe.py")
     command = [sys.executable, str(probe), str(model.resolve()), str(PROBE_S)]
-    shown = _run(command, environment)
+    shown = output_of(command, environment)
     return [float(value) for value in json.loads(shown)]
-
-
-def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise EdgeCodecError(f"{Path(command[0]).name} failed: {last:.300}")
-    return done.stdout
 
 
 def _graph_us(record: Record) -> dict[str, float]:

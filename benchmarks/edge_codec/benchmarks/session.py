@@ -11,10 +11,10 @@ from edge_codec.benchmarks.record import (
     SECTIONS,
     LatencyRun,
     Record,
-    commit,
     package_versions,
     today,
 )
+from edge_codec.benchmarks.source import commit, source_doubts
 from edge_codec.benchmarks.stats import outlier_warning, waiting_factor
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.inspection import describe_model
@@ -69,7 +69,7 @@ class Session:
     def _warnings(self, cores: int, emulated: bool) -> list[str]:
         if emulated:
             return ["emulated: times mean nothing here, instruction counts do"]
-        found = []
+        found = source_doubts()
         if self.before.throttled:
             found.append("throttled: cool the board or give it a better supply, and measure again")
         if self.before.load_1_min > BUSY_LOAD_SHARE * cores:

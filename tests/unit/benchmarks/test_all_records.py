@@ -9,6 +9,7 @@ import pytest
 from edge_codec.benchmarks import all_records, emulation, memory
 from edge_codec.benchmarks.benches import Plan, measure
 from edge_codec.benchmarks.record import load_record
+from edge_codec.benchmarks.reference_model import ReferenceModel
 from edge_codec.benchmarks.reports import store
 from edge_codec.benchmarks.stats import Ratio, quotient
 from edge_codec.runtime.errors import ConfigError
@@ -31,6 +32,25 @@ def test_the_first_model_is_measured_beside_the_others(tmp_path):
 
 def test_without_folders_there_is_no_thesis_table():
     assert {plan.what for plan in all_records.plans(parse("--only", "thesis"))} == set()
+
+
+def test_the_reference_model_is_weighed_beside_torch(tmp_path, monkeypatch):
+    made = ReferenceModel(tmp_path / "bundle", tmp_path / "run")
+    monkeypatch.setattr(all_records, "make_reference_model", lambda work: made)
+    (plan,) = all_records.reference_plans(parse("--only", "files"))
+    assert (plan.what, plan.model, plan.file_seconds) == ("ram", str(made.bundle), (10.0, 60.0))
+    assert [watched.partition("=")[0] for watched in plan.watched] == [
+        "the net in torch, whole file of 4 s", "the net in torch, whole file of 10 s"
+    ]  # fmt: skip
+    assert list(all_records.reference_plans(parse("--only", "ram"))) == []
+
+
+def test_a_long_run_keeps_its_peak_and_few_looks(monkeypatch):
+    monkeypatch.setattr(memory, "MAX_LOOKS", 5)
+    code = "x = bytearray(60_000_000); del x; import time; time.sleep(0.3)"
+    run = memory.watch("hog", f"{sys.executable} -c '{code}'")
+    assert run.rss_mb["peak"] > 60
+    assert 1 < len(run.timeline_mb) == len(run.timeline_ms) <= 6
 
 
 def test_a_new_record_takes_the_place_of_the_old(tmp_path):

@@ -47,7 +47,20 @@ def test_ram_phases_rise_to_the_peak(capsys):
     assert len(run.timeline_ms) == len(run.timeline_mb) > 4
 
 
-@pytest.mark.parametrize("flags", [("--seconds", 0), ("--threads", 0), ("--jobs", 0)])
+def test_files_are_weighed_by_their_length(capsys):
+    files = ("--files", 0.5, 1)
+    run_bench("ram", "--model", STUB_BUNDLE, "--no-peers", "--precision", "fp32", *files, "--json")
+    record = from_plain(Record, json.loads(capsys.readouterr().out), "Record")
+    assert [run.codec for run in record.ram] == [
+        "stub encode, 0.5 s", "stub decode, 0.5 s", "stub encode, 1 s", "stub decode, 1 s"
+    ]  # fmt: skip
+    assert all(20 < run.rss_mb["peak"] < 200 for run in record.ram)
+    assert record.skipped == {}
+
+
+@pytest.mark.parametrize(
+    "flags", [("--files", 0), ("--seconds", 0), ("--threads", 0), ("--jobs", 0)]
+)
 def test_flags_out_of_range_are_refused(flags):
     with pytest.raises(ConfigError, match="must be"):
         run_bench("latency", "--model", STUB_BUNDLE, *flags)

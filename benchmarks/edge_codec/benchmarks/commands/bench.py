@@ -9,6 +9,7 @@ from edge_codec.runtime.errors import ConfigError
 _EXAMPLES = """examples:
   edge-codec bench latency
   edge-codec bench ram --model voice-s
+  edge-codec bench ram --no-peers --watch "baseline=python3 -c pass"
   edge-codec bench all --clips recordings/ --lyra-models lyra/ --report out/bench
   edge-codec bench thesis --folders speech/ music/
   edge-codec bench compare zero2w.json pi5.json
@@ -23,7 +24,7 @@ _WHAT = {
 }
 _FLAGS = {
     "latency": "--threads 2 --lyra-models lyra/",
-    "ram": '--watch "baseline=python3 -c pass"',
+    "ram": "--files 10 60 600 --no-peers",
     "quality": "--clips recordings/ --jobs 2",
     "link": "--clips recordings/",
     "thesis": "--folders speech/ music/",
@@ -84,6 +85,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--folders", type=Path, nargs="+", default=[], metavar="DIR", help="for thesis: any audio"
     )
     parser.add_argument(
+        "--files", type=float, nargs="+", default=[], metavar="S",
+        help="for ram: encode and decode stereo files of S seconds instead of a stream",
+    )  # fmt: skip
+    parser.add_argument(
         "--watch", nargs="+", default=[], metavar="NAME=COMMAND",
         help="for ram: other programs, watched from their start to their end",
     )  # fmt: skip
@@ -107,8 +112,8 @@ def run(args: argparse.Namespace) -> None:
     from edge_codec.benchmarks.schema import to_json
 
     seconds = _SECONDS.get(args.what, 10.0) if args.seconds is None else args.seconds
-    if seconds <= 0 or args.threads < 1 or args.jobs < 1:
-        raise ConfigError("--seconds must be above 0, --threads and --jobs 1 or more")
+    if min([seconds, *args.files]) <= 0 or args.threads < 1 or args.jobs < 1:
+        raise ConfigError("--seconds and --files must be above 0, --threads and --jobs 1 or more")
     plan = Plan(
         what=args.what,
         model=args.model,
@@ -118,6 +123,7 @@ def run(args: argparse.Namespace) -> None:
         seconds=seconds,
         clips=args.clips,
         folders=tuple(args.folders),
+        file_seconds=tuple(args.files),
         watched=tuple(args.watch),
         lyra_models=args.lyra_models,
         has_peers=not args.no_peers,
