@@ -84,7 +84,7 @@ def test_prepare_says_what_it_made_and_left_out(speech, tmp_path, capsys):
     table.write_text("file,speaker\none.wav,ann\n")
     others = tmp_path / "others.csv"
     others.write_text("file,language\ntwo.wav,fr\n")
-    flags = ("--manifest", table, others, "--domain", "speech")
+    flags = ("--manifest", table, "--manifest", others, "--domain", "speech")
     run_command(prepare, "prepare", tmp_path / "out", speech, *flags)
     printed = capsys.readouterr()
     assert printed.out == f"{tmp_path / 'out'}: 1 clips, 0.00 h; 1 files skipped\n"

@@ -33,10 +33,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--manifest",
         type=Path,
-        nargs="+",
+        action="append",
         default=[],
         metavar="CSV",
-        help="column `file`, and speaker, domain, ...",
+        help="column `file`, and speaker, domain, ...; may be given again",
     )
     parser.add_argument(
         "--domain", default="", metavar="NAME", help="domain of files of which none is known"
