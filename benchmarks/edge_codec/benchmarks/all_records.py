@@ -23,6 +23,7 @@ from edge_codec.benchmarks.reports import REPORTS, REPOSITORY, store
 from edge_codec.benchmarks.source import source_doubts
 from edge_codec.runtime.errors import EdgeCodecError
 
+OF_AUDIO = ("latency", "ram", "thesis")
 OF_MODELS = ("latency", "ram", "link", "thesis", "quality")
 PARTS = (*OF_MODELS, "files")
 SECONDS = 10.0
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if doubts := source_doubts():
             raise EdgeCodecError(f"{'; '.join(doubts)}: land the source, then measure it")
-        for plan in chain(plans(args), reference_plans(args)):
+        for plan in chain(plans(args), audio_plans(args), reference_plans(args)):
             print(f"{plan.what} of {Path(plan.model).name}", flush=True)
             path = store(measure(plan).record, REPORTS / platform.machine())
             print(f"wrote {path.relative_to(REPOSITORY)}", flush=True)
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def plans(args: argparse.Namespace) -> Iterator[Plan]:
     """What there is to measure: the first model beside all others, the rest by themselves."""
-    folders = tuple(folder for folder in (args.clips, args.music) if folder is not None)
+    folders = _given(args.clips, args.music)
     for model in pages.MODELS:
         is_first = model == pages.MODELS[0]
         for what in (part for part in args.only if part in OF_MODELS):
@@ -68,6 +69,18 @@ def plans(args: argparse.Namespace) -> Iterator[Plan]:
                 threads=2 if is_first and what == "latency" else 1,
                 jobs=args.jobs,
             )
+
+
+def audio_plans(args: argparse.Namespace) -> Iterator[Plan]:
+    """What there is to measure of the model for any audio: cost, and the thesis' table."""
+    folders = _given(args.clips, args.music, args.environment)
+    for what in (part for part in args.only if part in OF_AUDIO and (part != "thesis" or folders)):
+        model = str(REPOSITORY / "models" / pages.AUDIO_MODEL)
+        yield Plan(what=what, model=model, seconds=SECONDS, folders=folders, has_peers=False)
+
+
+def _given(*folders: Path | None) -> tuple[Path, ...]:
+    return tuple(folder for folder in folders if folder is not None)
 
 
 def reference_plans(args: argparse.Namespace) -> Iterator[Plan]:
@@ -96,6 +109,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="edge_codec.benchmarks.all_records")
     parser.add_argument("--clips", type=Path, help="speech that no model learnt from")
     parser.add_argument("--music", type=Path, help="music, for the thesis' table")
+    parser.add_argument("--environment", type=Path, help="other sounds, for the thesis' table")
     parser.add_argument("--lyra-models", type=Path, help="folder of Lyra v2's graphs")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     parser.add_argument("--work", type=Path, default=Path(".cache"), help="kept files")

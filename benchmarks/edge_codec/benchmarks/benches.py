@@ -35,8 +35,9 @@ WEIGHED_PEERS = (
 OUR_BITRATE_BPS = 3000
 """Beside the peers our codec is timed at its default bitrate."""
 
+THESIS_PEERS_BPS = (6000, 8000, 12_000, 16_000, 24_000)
 THESIS_PEERS: Makers = {
-    f"Opus {bps}": partial(Opus, bps, 48_000, is_music=True) for bps in (6000, 12_000, 24_000)
+    f"Opus {bps}": partial(Opus, bps, 48_000, is_music=True) for bps in THESIS_PEERS_BPS
 }
 """Opus as music would be sent with it: 48 kHz, audio mode, constant bitrate."""
 
@@ -181,13 +182,16 @@ def _thesis(plan: Plan, session: Session) -> None:
     opus, skipped = open_installed(THESIS_PEERS)
     session.skipped |= skipped
     for folder in plan.folders:
-        rows = measure_thesis(folder, [*ours, *opus], show_progress=True)
+        rows = measure_thesis(
+            folder, [*ours, *opus], model_hz=bundle.spec.sample_rate_hz, show_progress=True
+        )
         session.results["thesis"] += rows
     session.clips = session.clips or ", ".join(folder.resolve().name for folder in plan.folders)
 
 
 def _thesis_layers(bundle: Bundle) -> list[int]:
-    return sorted({max(1, bundle.spec.layers // 2), bundle.spec.layers})
+    """Quarters of the layers: a voice model's 1.5 to 6 kbit/s."""
+    return sorted({-(-bundle.spec.layers * quarters // 4) for quarters in (1, 2, 3, 4)})
 
 
 def _clips(plan: Plan, session: Session) -> Clips:

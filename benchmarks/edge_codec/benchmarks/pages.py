@@ -21,6 +21,8 @@ from edge_codec.runtime.errors import ConfigError, EdgeCodecError
 
 PAGES = ("README.md", "docs/models.md", "docs/peers.md", "docs/benchmarks.md")
 MODELS = ("voice-m", "voice-s")
+AUDIO_MODEL = "audio-44k"
+"""For speech, music and environment: beside Opus by the thesis' measures."""
 HOST = "x86_64"
 """The board whose records the pages are about."""
 README_CODECS = (
@@ -174,8 +176,9 @@ def _link(channel: str) -> str:
     return f"{table}\n\n{_source((MODELS[0], 'link'))}"
 
 
-def _thesis() -> str:
-    return f"{tables.thesis_table(_record('thesis').thesis)}\n\n{_source((MODELS[0], 'thesis'))}"
+def _thesis(model: str) -> str:
+    table = tables.thesis_table(_record("thesis", model).thesis)
+    return f"{table}\n\n{_source((model, 'thesis'))}"
 
 
 def _instructions() -> str:
@@ -228,7 +231,8 @@ _BLOCKS: dict[str, Callable[[], str]] = {
     "files": _files,
     "link-ber": lambda: _link("ber"),
     "link-loss": lambda: _link("loss"),
-    "thesis": _thesis,
+    "thesis": lambda: _thesis(MODELS[0]),
+    "audio": lambda: _thesis(AUDIO_MODEL),
     "instructions": _instructions,
     "machine": _machine,
 }

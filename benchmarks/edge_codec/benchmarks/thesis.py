@@ -2,8 +2,9 @@
 
 Any folder of audio, at its own rates: each clip is coded at the model's rate, and what is heard is
 brought back. Compression counts 16-bit PCM of one channel at the clip's rate against packet bits.
-Mel distance is the mean over the seven scales at 16 kHz, so that it can be read beside the thesis';
-its absolute value depends on details that the thesis does not give.
+Mel distance is the mean over the seven scales, so that it can be read beside the thesis'; its
+absolute value depends on details that the thesis does not give. Models of speech are scored at
+16 kHz, by ViSQOL's speech mode; wider ones over all they carry, by its audio mode at 48 kHz.
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,18 @@ from edge_codec.benchmarks.coders.coder import SCORED_HZ, FloatArray, resampled
 from edge_codec.benchmarks.record import ThesisRow
 from edge_codec.benchmarks.speech import find_audio, read_mono
 from edge_codec.runtime.audio import open_source
-from edge_codec.runtime.quality import MEL_BANDS_BY_WINDOW, mean_of, mel_distance, visqol
+from edge_codec.runtime.quality import (
+    MEL_BANDS_BY_WINDOW,
+    VISQOL_AUDIO_RATE_HZ,
+    mean_of,
+    mel_distance,
+    visqol,
+    visqol_audio,
+)
 
 PCM_BITS = 16
+SPEECH_UP_TO_HZ = 24_000
+"""Models of at most this rate are scored as speech."""
 
 
 @dataclass(slots=True)
@@ -30,10 +40,15 @@ class _Sums:
 
 
 def measure_thesis(
-    folder: Path, coders: Sequence[Coder], *, show_progress: bool = False
+    folder: Path, coders: Sequence[Coder], *, model_hz: int, show_progress: bool = False
 ) -> list[ThesisRow]:
-    """One row per codec.
+    """One row per codec, all scored alike.
 
+    Args:
+        folder: any audio.
+        coders: a model at several bitrates, and its peers.
+        model_hz: rate of the model, which decides what is scored.
+        show_progress: draw a bar.
     Raises:
         AudioError: the folder holds no audio, or a file cannot be read.
         MissingExtraError: ViSQOL is not installed.
@@ -47,7 +62,12 @@ def measure_thesis(
         pcm_bits += PCM_BITS * len(audio_T)
         seconds += len(audio_T) / clip_hz
         for coder in coders:
-            _add(sums[coder.name], coder, audio_T, clip_hz)
+            coded = code_clip(coder, audio_T, clip_hz)
+            found = sums[coder.name]
+            found.bits += coded.bits
+            mel, mos = _scores(audio_T, coded.samples_T, clip_hz, model_hz)
+            found.mel.append(mel)
+            found.visqol.append(mos)
     return [
         ThesisRow(
             folder=folder.resolve().name,
@@ -62,13 +82,19 @@ def measure_thesis(
     ]
 
 
-def _add(found: _Sums, coder: Coder, audio_T: FloatArray, clip_hz: int) -> None:
-    coded = code_clip(coder, audio_T, clip_hz)
-    found.bits += coded.bits
-    reference_T = resampled(audio_T, clip_hz, SCORED_HZ)
-    heard_T = resampled(coded.samples_T, clip_hz, SCORED_HZ)
-    found.mel.append(mel_distance(reference_T, heard_T) / len(MEL_BANDS_BY_WINDOW))
-    found.visqol.append(visqol(reference_T, heard_T))
+def _scores(
+    audio_T: FloatArray, heard_T: FloatArray, clip_hz: int, model_hz: int
+) -> tuple[float, float]:
+    """Mel distance, mean over its scales, and ViSQOL."""
+
+    def at(rate_hz: int) -> tuple[FloatArray, FloatArray]:
+        return resampled(audio_T, clip_hz, rate_hz), resampled(heard_T, clip_hz, rate_hz)
+
+    if model_hz <= SPEECH_UP_TO_HZ:
+        mel, mos = mel_distance(*at(SCORED_HZ)), visqol(*at(SCORED_HZ))
+    else:
+        mel, mos = mel_distance(*at(model_hz), model_hz), visqol_audio(*at(VISQOL_AUDIO_RATE_HZ))
+    return mel / len(MEL_BANDS_BY_WINDOW), mos
 
 
 def _rate_hz(path: Path) -> int:

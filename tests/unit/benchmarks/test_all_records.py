@@ -3,6 +3,7 @@
 import shutil
 import sys
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
@@ -30,8 +31,18 @@ def test_the_first_model_is_measured_beside_the_others(tmp_path):
     assert [plan.has_peers for plan in plans] == [True] * 5 + [False] * 3
 
 
+def test_the_audio_model_is_measured_on_everything(tmp_path):
+    folders = tmp_path / "speech", tmp_path / "music", tmp_path / "environment"
+    flags = zip(("--clips", "--music", "--environment"), folders, strict=True)
+    plans = list(all_records.audio_plans(parse(*chain(*flags))))
+    assert [plan.what for plan in plans] == ["latency", "ram", "thesis"]
+    assert {plan.model.rpartition("/")[2] for plan in plans} == {"audio-44k"}
+    assert plans[-1].folders == folders
+
+
 def test_without_folders_there_is_no_thesis_table():
-    assert {plan.what for plan in all_records.plans(parse("--only", "thesis"))} == set()
+    for plans in (all_records.plans, all_records.audio_plans):
+        assert list(plans(parse("--only", "thesis"))) == []
 
 
 def test_the_reference_model_is_weighed_beside_torch(tmp_path, monkeypatch):

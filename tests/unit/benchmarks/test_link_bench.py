@@ -68,15 +68,19 @@ def test_runs_cover_every_level(monkeypatch):
     assert {(run.channel, run.level) for run in runs} == set(link._levels())
 
 
-def test_the_thesis_table_counts_pcm_against_packets(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("model_hz", "mos"), [(16_000, 4.0), (44_100, 3.0)])
+def test_the_thesis_table_counts_pcm_against_packets(monkeypatch, tmp_path, model_hz, mos):
     import soundfile
 
     from edge_codec.benchmarks.coders import ModelCoder
 
     monkeypatch.setattr(thesis, "visqol", lambda reference, decoded: 4.0)
+    monkeypatch.setattr(thesis, "visqol_audio", lambda reference, decoded: 3.0)
     soundfile.write(tmp_path / "a.wav", np.tile(NOISE_T, 3), 48_000)
     bundle = load_bundle(STUB_BUNDLE)
-    (row,) = thesis.measure_thesis(tmp_path, [ModelCoder(bundle, bundle.spec.layers)])
+    (row,) = thesis.measure_thesis(
+        tmp_path, [ModelCoder(bundle, bundle.spec.layers)], model_hz=model_hz
+    )
     bitrate_bps = bundle.spec.bitrate_bps(bundle.spec.layers)
     assert row.compression_ratio == pytest.approx(48_000 * 16 / bitrate_bps, rel=0.05)
-    assert (row.clips, row.seconds, row.visqol.mean) == (1, 1.0, 4.0)
+    assert (row.clips, row.seconds, row.visqol.mean) == (1, 1.0, mos)
