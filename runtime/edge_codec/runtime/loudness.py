@@ -21,6 +21,8 @@ RELATIVE_GATE_LU = -10.0
 """Blocks softer than this below the mean of the others are pauses."""
 RESPONSE_S = 0.1
 """After this the K-weighting has forgotten an impulse to 1e-9 of it."""
+SHELF_HZ = 1681.974450955533
+"""Where the K-weighting begins to raise."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -91,14 +93,17 @@ def k_response(rate_hz: int) -> Floats:
 
 
 def k_weighting(rate_hz: int) -> NDArray[np.float64]:
-    """The two second-order sections of the K-weighting, for any sample rate.
+    """The two second-order sections of the K-weighting, [2, 6]; [1, 6] at rates below its shelf.
 
     BS.1770 lists coefficients at 48 kHz alone; these are the analogue filters behind them, as
     found by Mansbridge et al., "Implementation and evaluation of autonomous multi-track fader
     control", AES 132 (2012).
     """
-    shelf = _high_shelf(1681.974450955533, 3.999843853973347, 0.7071752369554196, rate_hz)
-    return np.array([shelf, _high_pass(38.13547087602444, 0.5003270373238773, rate_hz)])
+    high_pass = _high_pass(38.13547087602444, 0.5003270373238773, rate_hz)
+    if rate_hz < 2 * SHELF_HZ:  # nothing is left to raise, and the filter would not be stable
+        return np.array([high_pass])
+    shelf = _high_shelf(SHELF_HZ, 3.999843853973347, 0.7071752369554196, rate_hz)
+    return np.array([shelf, high_pass])
 
 
 def _filtered(x_T: Floats, section: Floats) -> Floats:

@@ -37,6 +37,12 @@ def test_a_full_scale_sine_reads_minus_three(rate_hz):
     assert loudness_of(make_sine(0, 3, rate_hz, 997.0), rate_hz) == pytest.approx(-3.01, abs=0.1)
 
 
+@pytest.mark.parametrize("rate_hz", [1_000, 2_000, 3_363, 3_364, 4_000])
+def test_low_rates_have_no_shelf_and_stay_stable(rate_hz):
+    audio_T = make_sine(-20, 3, rate_hz, 200.0)
+    assert loudness_of(audio_T, rate_hz) == pytest.approx(-23.7, abs=2.0)
+
+
 def test_pauses_are_left_out():
     """EBU Tech 3341, cases 3 and 4, in one channel instead of two: 3 LU less."""
     parts = [make_sine(-36, 10), make_sine(-23, 60), make_sine(-36, 10)]
