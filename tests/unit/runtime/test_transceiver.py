@@ -308,6 +308,19 @@ def test_unplugged_port_is_waited_for(bundle: Bundle) -> None:
     assert len(cable.tried_s) == 3  # lost after 2 s, tried after 3 s and 4 s
 
 
+def test_a_loss_that_is_asked_for_all_night_takes_no_memory() -> None:
+    clock = FakeClock()
+    port = PluggablePort(Cable(clock, comes_back=False).open_line, clock.now_s, lambda *_: None)
+    clock.wait([], 3.0)
+    port.read()
+    frames = []
+    for _ in range(3):
+        with pytest.raises(PortError, match="lost") as caught:
+            port.unsent_bytes()
+        frames.append(len(caught.traceback))
+    assert frames[0] == frames[-1]
+
+
 def test_unplugged_port_is_an_error_where_nobody_waits(bundle: Bundle) -> None:
     clock = FakeClock()
     with pytest.raises(PortError, match="lost"):

@@ -40,7 +40,7 @@ class PluggablePort:
         self._port: Port | None = open_line()
         self.name = self._port.name
         self._reopen_s = 0.0
-        self._loss: PortError | None = None
+        self._loss = ""
         self._set_up: Callable[[], None] = lambda: None
         # Never readable: what `select` waits on while there is no device.
         self._nothing = os.eventfd(0)
@@ -71,9 +71,10 @@ class PluggablePort:
 
     def unsent_bytes(self) -> int:
         """How many bytes were taken but have not left yet."""
-        if self._port is None and self._loss:
-            raise self._loss
-        return self._port.unsent_bytes() if self._port else 0
+        if self._port is None:
+            # A new one each time: an error that is kept and raised again grows a longer traceback.
+            raise PortError(self._loss)
+        return self._port.unsent_bytes()
 
     def close(self) -> None:
         """Release the device."""
@@ -95,7 +96,7 @@ class PluggablePort:
 
     def _lose(self, error: PortError) -> None:
         self._drop()
-        self._loss = error
+        self._loss = str(error)
         self._reopen_s = self._now_s() + REOPEN_INTERVAL_S
         self._tell("port_lost", f"{error}; waiting for it to come back")
 
