@@ -1,5 +1,6 @@
 """Push to talk: every way to key a radio, and who may send when."""
 
+import errno
 import fcntl
 import json
 import math
@@ -72,6 +73,30 @@ def test_line_is_set_anew_when_the_adapter_is_back(lines: list[tuple[str, int, i
         clock.wait([], 0.2)
         port.read()
     assert [verb for verb, _, _ in lines] == ["drop", "raise", "raise"]
+
+
+def test_line_is_dropped_when_the_adapter_is_back(
+    lines: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    cuts = iter((2.0, math.inf))
+    port = PluggablePort(
+        lambda: WirePort(clock, 9600, next(cuts)), clock.now_s, lambda event, message: None
+    )
+    ptt = open_ptt("rts", port)
+    ptt.key(True)
+    clock.wait([], 2.5)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as away:
+        away.setattr(fcntl, "ioctl", refuse)
+        ptt.key(False)
+    port.read()
+    clock.wait([], 1.5)
+    port.read()
+    assert [verb for verb, _, _ in lines] == ["drop", "raise", "drop"]
 
 
 def test_what_has_no_lines_says_so() -> None:

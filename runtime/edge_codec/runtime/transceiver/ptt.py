@@ -72,20 +72,17 @@ class LinePtt:
         self._release = release
         self._is_on = False
         if isinstance(port, PluggablePort):
-            port.when_back(lambda: self.key(self._is_on))
-        self.key(False)
+            port.when_back(self._set_line)
+        self._set_line()
 
     def key(self, is_on: bool) -> None:
-        """Raise or drop the line."""
+        """Raise or drop the line; if the adapter is away, as soon as it is back."""
         self._is_on = is_on
-        request = termios.TIOCMBIS if is_on else termios.TIOCMBIC
         try:
-            fcntl.ioctl(self._port.fileno(), request, struct.pack("I", _LINES[self._line]))
-        except OSError as error:
-            raise PortError(
-                f"{self._port.name} has no line {self._line.upper()} to key the radio by ({error}):"
-                f" give the serial adapter that has, --ptt {self._line}:/dev/ttyUSB1"
-            ) from error
+            self._set_line()
+        except PortError:
+            if not isinstance(self._port, PluggablePort):
+                raise
 
     def close(self) -> None:
         """Drop the line."""
@@ -93,6 +90,16 @@ class LinePtt:
             self.key(False)
         finally:
             self._release()
+
+    def _set_line(self) -> None:
+        request = termios.TIOCMBIS if self._is_on else termios.TIOCMBIC
+        try:
+            fcntl.ioctl(self._port.fileno(), request, struct.pack("I", _LINES[self._line]))
+        except OSError as error:
+            raise PortError(
+                f"{self._port.name} has no line {self._line.upper()} to key the radio by ({error}):"
+                f" give the serial adapter that has, --ptt {self._line}:/dev/ttyUSB1"
+            ) from error
 
 
 class GpioPtt:
