@@ -4,6 +4,7 @@ Events go to people as lines on stderr, or to machines as JSON, one object a lin
 passed in.
 """
 
+import errno
 import json
 import math
 import shutil
@@ -52,8 +53,7 @@ class Report:
         if self._machines:
             self._write_json(event, {"message": message, **fields})
         else:
-            self._people.write(f"{_ERASE_LINE if self._has_line else ''}{self._name}: {message}\n")
-            self._people.flush()
+            self._write_text(f"{_ERASE_LINE if self._has_line else ''}{self._name}: {message}\n")
 
     def is_due(self) -> bool:
         """Whether it is time for `meter`; true once per interval."""
@@ -69,8 +69,15 @@ class Report:
             self._write_json("meter", {"level_dbfs": round(level_dbfs, 1), **fields})
         elif self._has_line:
             line = f"{self._name} {_bar(level_dbfs)} {level_dbfs:5.1f} dBFS  {text}"
-            self._people.write(_ERASE_LINE + line[: shutil.get_terminal_size().columns - 1])
+            self._write_text(_ERASE_LINE + line[: shutil.get_terminal_size().columns - 1])
+
+    def _write_text(self, text: str) -> None:
+        try:
+            self._people.write(text)
             self._people.flush()
+        except OSError as error:
+            if error.errno != errno.EIO:  # a closed terminal; SIGHUP ends the rest
+                raise
 
     def _write_json(self, event: str, fields: dict[str, Any]) -> None:
         if self._machines:

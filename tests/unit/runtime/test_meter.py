@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pty
 import signal
 
 import pytest
@@ -67,7 +68,9 @@ def test_peak_memory_is_that_of_a_python_process() -> None:
     assert 10e6 < peak_rss_bytes() < 4e9
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
 def test_first_signal_is_a_wish_and_the_second_acts(number: signal.Signals, exit_code: int) -> None:
     hits: list[int] = []
     previous = signal.signal(number, lambda received, frame: hits.append(received))
@@ -80,6 +83,28 @@ def test_first_signal_is_a_wish_and_the_second_acts(number: signal.Signals, exit
         assert hits == [number]
     finally:
         signal.signal(number, previous)
+
+
+def test_nohup_holds() -> None:
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignal() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.received is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+def test_a_closed_terminal_stops_no_report() -> None:
+    master, slave = pty.openpty()
+    terminal = os.fdopen(slave, "w")
+    report = Report("tx", lambda: 0.0, terminal)
+    os.close(master)
+    report.event("sent", "sent 1 s")
+    report.meter(-20.0, "live")
+    with pytest.raises(OSError, match="Input/output"):
+        terminal.close()
 
 
 def test_clock_waits_until_there_is_something_to_read() -> None:

@@ -41,16 +41,24 @@ class SystemClock:
 
 
 class StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a wish to stop; the second one acts at once."""
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a wish to stop; the second one acts at once.
 
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    A terminal that is closed must not leave a transmitter on the air; `nohup` still holds.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> "StopSignal":
-        self._previous = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        is_held = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._previous = {
+            number: signal.signal(number, self._note)
+            for number in self._SIGNALS
+            if not (is_held and number is signal.SIGHUP)
+        }
         return self
 
     def __exit__(
@@ -71,5 +79,5 @@ class StopSignal:
         self._restore()
 
     def _restore(self) -> None:
-        for number in self._SIGNALS:
-            signal.signal(number, self._previous[number])  # type: ignore[arg-type]
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)  # type: ignore[arg-type]
