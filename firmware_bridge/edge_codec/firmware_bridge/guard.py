@@ -20,6 +20,7 @@ from edge_codec.firmware_bridge.packet import (
 from edge_codec.firmware_bridge.profile import HEADER_BYTES, HELLO_BODY_BYTES
 from edge_codec.firmware_bridge.security import (
     IN_CLEAR,
+    MAX_NUMBER,
     NEVER_SECURED,
     NUMBER_BYTES,
     Security,
@@ -51,7 +52,8 @@ class ReplayWindow:
     def is_fresh(self, number: int) -> bool:
         """Whether this number may still come."""
         age = self.expected - 1 - number
-        return number >= 0 and (age < 0 or (age < WINDOW and not self._seen >> age & 1))
+        is_new = age < 0 or (age < WINDOW and not self._seen >> age & 1)
+        return 0 <= number <= MAX_NUMBER and is_new
 
     def expect(self, number: int) -> None:
         """Learn that all before `number` has been sent."""

@@ -35,7 +35,8 @@ IN_CLEAR = (PacketType.HELLO, PacketType.END)
 NEVER_SECURED = (PacketType.CTRL, PacketType.STAT)
 """Between a host and its own modem, never on the air."""
 _SALT = b"edge-codec v1"
-_MAX_NUMBER = (1 << 32) - 1
+MAX_NUMBER = (1 << 32) - 1
+"""Of a packet in its stream: nonces have four bytes for it."""
 
 
 class Protection(IntEnum):
@@ -146,7 +147,7 @@ class StreamSeal:
 
     def seal(self, packet: Packet, number: int) -> bytes:
         """The packet with a tag; `number` counts the superframes, or the messages."""
-        if number > _MAX_NUMBER:
+        if number > MAX_NUMBER:
             raise LocalLinkError("a stream has at most 2**32 packets; open a new one")
         head = pack_header(packet, is_secured=True)
         content = packet.content

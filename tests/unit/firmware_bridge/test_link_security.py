@@ -377,6 +377,18 @@ def test_the_window_accepts_each_number_once(numbers: list[int]) -> None:
     assert fresh == set(accepted)
 
 
+def test_no_number_is_behind_the_last_one() -> None:
+    """Nonces have four bytes for it: nothing can have been sealed with more."""
+    transmitter = Transmitter(HELLO, stream_tag=0x5C, security=make_security())
+    transmitter._number = 2**32 - 1
+    guard = Guard(make_security())
+    sent = transmitter.send_frames(make_codes(P500, 1), now_s=0.0)
+    assert len(heard(receive(sent, Receiver(guard=guard)))) == 1
+    voice = bytearray.fromhex(GOLDEN["suites"]["auth_8"]["voice"])
+    voice[2] = 5
+    assert guard.open(bytes(voice)) is DamageReason.REPLAY
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
