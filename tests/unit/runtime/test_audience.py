@@ -10,10 +10,15 @@ from edge_codec.firmware_bridge import (
     PROFILES,
     Channel,
     ChannelModel,
+    EndReason,
     Line,
+    LocalLinkError,
     StreamEnded,
     Transmitter,
 )
+from edge_codec.firmware_bridge.framing import stuff
+from edge_codec.firmware_bridge.packet import Packet, PacketType, pack_packet
+from edge_codec.firmware_bridge.voice import pack_voice
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.transceiver import Listener, StreamMuted, assembly
@@ -83,6 +88,27 @@ def test_groups_and_stations_hear_what_is_for_them(
         muted = [notice for notice in notices if isinstance(notice, StreamMuted)]
         messages = [notice.message for notice in muted]
         assert messages == ([] if tag in hears else [f"stream is for {destination}"])
+
+
+@pytest.mark.parametrize("names", [{"callsign": "ab1cd"}, {"groups": ("#TOO-LONG-A-NAME",)}])
+def test_a_name_that_nobody_can_send_to_is_refused(names: dict[str, Any]) -> None:
+    with pytest.raises(LocalLinkError, match="is not valid"):
+        Audience(**names)
+
+
+def test_jumping_numbers_hide_no_end(bundle: Bundle) -> None:
+    """Each packet of a hostile chunk claims that 126 before it were lost."""
+    *opening, (_, end) = spurt(bundle, 3)
+    content = pack_voice(make_codes(PROFILES[1], 1), PROFILES[1], 1)
+    voices = (
+        Packet(type=PacketType.VOICE, stream_tag=9, sequence=n * 127, profile_id=1, content=content)
+        for n in range(100)
+    )
+    jumps = b"".join(stuff(pack_packet(voice)) for voice in voices)
+    listener = make_listener(bundle)
+    notices, _ = listen(listener, [*opening, (1.0, end + jumps)], 2.0)
+    assert listener.stats.events_dropped == 0
+    assert StreamEnded(7, EndReason.END) in notices
 
 
 def test_late_entry_plays_within_two_superframes_unless_it_may_be_for_others(

@@ -25,8 +25,13 @@ from edge_codec.firmware_bridge import (
     StreamStarted,
     describe_model_mismatch,
 )
+from edge_codec.firmware_bridge.callsign import pack_callsign
 from edge_codec.runtime.codec import StreamDecoder
 from edge_codec.runtime.spec import CodecSpec
+
+PIECE_BYTES = 256
+"""What goes to the receiver at once: however hostile, it makes fewer events than the receiver
+keeps, and so none is lost that says that a stream is over."""
 
 FloatArray = npt.NDArray[np.float32]
 Frame = tuple[npt.NDArray[np.int64], int]
@@ -64,6 +69,15 @@ class Audience:
     """Of this station."""
     groups: tuple[str, ...] = ()
     """Groups it is in, each with its `#`."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that nobody can send to.
+
+        Raises:
+            LocalLinkError: a callsign or group that is not valid.
+        """
+        for name in (self.callsign, *self.groups):
+            pack_callsign(name)
 
     def includes(self, destination: str) -> bool:
         """Whether what is sent to this destination is meant for this station.
@@ -168,8 +182,11 @@ class Listener:
 
     def receive_data(self, chunk: bytes, now_s: float) -> list[Event | StreamMuted]:
         """Take bytes as they came; returns what a user may want to know of them."""
-        self._receiver.receive_data(chunk, now_s=now_s)
-        return self._handle_events(now_s)
+        events: list[Event | StreamMuted] = []
+        for start in range(0, len(chunk), PIECE_BYTES):
+            self._receiver.receive_data(chunk[start : start + PIECE_BYTES], now_s=now_s)
+            events += self._handle_events(now_s)
+        return events
 
     def handle_timeout(self, now_s: float) -> list[Event | StreamMuted]:
         """Let time pass."""
