@@ -97,7 +97,7 @@ def _receive(args: argparse.Namespace, guard: "Guard | None") -> int:
     from edge_codec.runtime.transceiver import Reception, StopSignal, SystemClock, assembly
 
     clock, bundle = SystemClock(), load_bundle(args.model).on(args.backend)
-    baud = args.baud or assembly.DEFAULT_BAUD
+    baud = assembly.DEFAULT_BAUD if args.baud is None else args.baud
     fast = args.fast or Path(args.port).is_file()
     listener = assembly.make_listener(
         bundle,

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict
 
 from edge_codec.firmware_bridge import (
+    MAX_STREAMS,
     EndReason,
     Event,
     HelloReceived,
@@ -25,6 +26,12 @@ from edge_codec.runtime.transceiver.sinks import Sink
 
 NOISE_BYTES = 1000
 """So many bytes without one good packet are noise: the longest packet has 257."""
+
+_ENDS = {
+    EndReason.END: "over",
+    EndReason.TIMEOUT: "the sender fell silent",
+    EndReason.REPLACED: f"gave way to another one: its tag came again, or over {MAX_STREAMS} speak",
+}
 
 Notice = Event | StreamMuted
 
@@ -203,10 +210,8 @@ class Reception:
                 self._report.event("stream_muted", f"muted: {message}", stream_tag=tag)
             case StreamEnded(stream_tag=tag, reason=reason):
                 self._ended_streams += 1
-                silent = "the sender fell silent" if reason == EndReason.TIMEOUT else "over"
-                self._report.event(
-                    "stream_ended", f"stream {tag:02x}: {silent}", stream_tag=tag, reason=reason
-                )
+                message = f"stream {tag:02x}: {_ENDS[reason]}"
+                self._report.event("stream_ended", message, stream_tag=tag, reason=reason)
 
     def _show(self) -> None:
         if not self._report.is_due():
