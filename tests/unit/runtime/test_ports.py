@@ -1,11 +1,13 @@
 """Ports: every URL form, partial writes, hang-ups, and what is said when one cannot be opened."""
 
+import errno
 import os
 import select
 import socket
 import termios
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,6 +93,14 @@ def test_pty_replaces_a_stale_link_but_no_file(tmp_path: Path) -> None:
     assert link.read_text() == "precious"
 
 
+def test_pty_leaves_the_link_of_its_successor(tmp_path: Path) -> None:
+    first, second = (open_port(f"pty://{tmp_path}/radio", 9600, "r") for _ in range(2))
+    first.close()
+    assert (tmp_path / "radio").is_symlink()
+    second.close()
+    assert not (tmp_path / "radio").is_symlink()
+
+
 def test_file_is_written_then_read_to_its_end(tmp_path: Path) -> None:
     path = str(tmp_path / "capture.bin")
     writer = open_port(path, 9600, "w")
@@ -117,6 +127,19 @@ def test_udp_without_a_listener_loses_datagrams_quietly() -> None:
     close(receiver)
     assert [sender.write(b"x") for _ in range(3)] == [1, 1, 1]
     assert sender.read() == b""
+    close(sender)
+
+
+def test_unreachable_host_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ICMP brings more than "connection refused" to a connected socket."""
+    sender = UdpPort("127.0.0.1", 9, listens=False)
+
+    def recv(size: int) -> bytes:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    with monkeypatch.context() as unreachable:
+        unreachable.setattr(sender, "_socket", SimpleNamespace(recv=recv))
+        assert sender.read() == b""
     close(sender)
 
 

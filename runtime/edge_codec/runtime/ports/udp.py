@@ -30,13 +30,20 @@ class UdpPort:
             )[0]
             self._socket = socket.socket(family, kind, protocol)
             self._socket.setblocking(False)
+            self._aim(address, listens=listens)
+        except (OSError, OverflowError) as error:
+            raise PortError(f"cannot open {self.name}: {error}; check host and port") from error
+
+    def _aim(self, address: tuple[str, int], *, listens: bool) -> None:
+        try:
             if listens:
                 self._socket.bind(address)
             else:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
                 self._socket.connect(address)
-        except (OSError, OverflowError) as error:
-            raise PortError(f"cannot open {self.name}: {error}; check host and port") from error
+        except BaseException:
+            self._socket.close()
+            raise
 
     @property
     def local_port(self) -> int:
@@ -51,7 +58,7 @@ class UdpPort:
         """Return one datagram that arrived; empty when there is none now."""
         try:
             return self._socket.recv(READ_MAX_BYTES)
-        except (BlockingIOError, ConnectionRefusedError):
+        except OSError:  # none, or a router says that what was sent did not arrive
             return b""
 
     def write(self, data: bytes) -> int:
