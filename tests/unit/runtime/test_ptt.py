@@ -21,7 +21,7 @@ from edge_codec.firmware_bridge.keying import KeyTimes
 from edge_codec.runtime.errors import ConfigError, PortError
 from edge_codec.runtime.ports import PluggablePort, Port
 from edge_codec.runtime.ports.local import open_loop, open_pty
-from edge_codec.runtime.transceiver.keyer import HOLD_S, Carrier, Keyer
+from edge_codec.runtime.transceiver.keyer import HOLD_S, Carrier, Keyer, Unheard
 from edge_codec.runtime.transceiver.ptt import NoPtt, open_ptt
 from support.fake_line import FakeClock, Journal, WirePort
 from support.link_pair import send_spurt
@@ -228,6 +228,15 @@ def test_channel_is_busy_from_the_first_packet_to_end() -> None:
     port.write(begun[2][1] + end)
     assert not carrier.is_busy(1.95)
     port.close()
+
+
+@pytest.mark.parametrize("tx_delay_s", [0.0, 9.0])
+def test_who_does_not_listen_empties_the_port_all_the_same(port: Port, tx_delay_s: float) -> None:
+    keyer = Keyer(KeyTimes(tx_delay_s=tx_delay_s), channel=Unheard(port))
+    for now_s in (0.0, 1.0):
+        port.write(b"others")
+        keyer.step(now_s, wants=True, is_sent=False)
+        assert port.read() == b""
 
 
 def test_secured_packets_of_others_are_heard_too() -> None:

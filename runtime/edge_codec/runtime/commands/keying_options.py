@@ -112,11 +112,15 @@ def open_channel(
         ModuleNotFoundError: the speaker needs the extra `audio`.
     """
     from edge_codec.firmware_bridge import Line
+    from edge_codec.runtime.ports import is_transparent
     from edge_codec.runtime.transceiver import HalfDuplex, Reception, assembly
-    from edge_codec.runtime.transceiver.keyer import Carrier
+    from edge_codec.runtime.transceiver.keyer import Carrier, Unheard
 
+    if args.output is None and args.busy_lockout:
+        yield Carrier(port, assembly.make_receiver(bundle.spec))
+        return
     if args.output is None:
-        yield Carrier(port, assembly.make_receiver(bundle.spec)) if args.busy_lockout else None
+        yield None if is_transparent(args.port) else Unheard(port)
         return
     rate_hz, line = bundle.spec.sample_rate_hz, Line(baud=args.baud or assembly.DEFAULT_BAUD)
     with (

@@ -77,6 +77,23 @@ class Carrier:
                 self._heard_s = now_s
 
 
+class Unheard:
+    """A channel that nobody listens to; unread, it would fill up and hold the TNC that hears it."""
+
+    def __init__(self, port: Port) -> None:
+        """Empty an open port."""
+        self._port = port
+
+    def is_busy(self, now_s: float) -> bool:
+        """Throw away what arrives; nothing keeps us off."""
+        self._port.read()
+        return False
+
+    def ignore(self, now_s: float) -> None:
+        """Throw away what arrives."""
+        self._port.read()
+
+
 class Keyer:
     """One transmitter: says when packets may be written, and keys it."""
 
