@@ -19,21 +19,22 @@ def open_pty(link: str = "") -> DescriptorPort:
     path = Path(link) if link else None
     try:
         master, slave = pty.openpty()
+        terminal = os.ttyname(slave)
         tty.setraw(slave)
         os.set_blocking(master, False)
         if path:
-            _replace_symlink(path, os.ttyname(slave))
+            _replace_symlink(path, terminal)
     except OSError as error:
         raise PortError(f"cannot make pty://{link}: {error}; give a path not in use") from error
 
     def release() -> None:
         os.close(master)
         os.close(slave)
-        if path:
-            path.unlink(missing_ok=True)
+        if path and path.is_symlink() and str(path.readlink()) == terminal:
+            path.unlink()  # else another program has put its own there since
 
     # Our own slave stays open, so that the line survives programs that come and go.
-    return DescriptorPort(link or os.ttyname(slave), master, release=release)
+    return DescriptorPort(link or terminal, master, release=release)
 
 
 def open_loop() -> DescriptorPort:

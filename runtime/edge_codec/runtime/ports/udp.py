@@ -1,6 +1,7 @@
 """Datagrams: each write is one datagram, each read is one that arrived."""
 
 import socket
+from typing import Any
 
 from edge_codec.runtime.errors import PortError
 from edge_codec.runtime.ports.port import READ_MAX_BYTES
@@ -34,7 +35,7 @@ class UdpPort:
         except (OSError, OverflowError) as error:
             raise PortError(f"cannot open {self.name}: {error}; check host and port") from error
 
-    def _aim(self, address: tuple[str, int], *, listens: bool) -> None:
+    def _aim(self, address: Any, *, listens: bool) -> None:
         try:
             if listens:
                 self._socket.bind(address)
