@@ -55,11 +55,12 @@ def make_codec(seed: int = 0) -> FrameCodec:
     return codec.eval()
 
 
-def make_source(seed: int = 0) -> ExcerptSource:
+def make_source(seed: int = 0, sample_rate_hz: int = 16_000) -> ExcerptSource:
     """Three clips of noise with a moving tone; the last is shorter than an excerpt."""
     rng = np.random.default_rng(seed)
     lengths = np.array([16_000, 9_000, 1_000])
     t = np.arange(lengths.sum())
     audio = 6000 * np.sin(1e-5 * t**1.6) + rng.normal(0, 300, len(t))
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return ExcerptSource(torch.from_numpy(audio.astype(np.int16)), offsets, lengths)
+    samples = torch.from_numpy(audio.astype(np.int16))
+    return ExcerptSource(samples, offsets, lengths, sample_rate_hz)

@@ -28,7 +28,13 @@ def make_source(full_band=DOMAINS == "music"):
     offsets = np.arange(100) * LENGTH
     loudness = np.linspace(-50, -10, 100)
     return ExcerptSource(
-        torch.from_numpy(audio), offsets, np.full(100, LENGTH), DOMAINS, loudness, full_band
+        torch.from_numpy(audio),
+        offsets,
+        np.full(100, LENGTH),
+        16_000,
+        DOMAINS,
+        loudness,
+        full_band,
     )
 
 

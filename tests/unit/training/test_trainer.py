@@ -151,6 +151,12 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         make_trainer(other).resume(tmp_path)
 
 
+def test_data_of_another_rate_is_refused() -> None:
+    source = make_source(sample_rate_hz=44_100)
+    with pytest.raises(ConfigError, match="--rate 16000"):
+        Trainer(TINY_RECIPE, source, seed=1, data_sha256="")
+
+
 def test_checkpoint_gives_the_averaged_codec(tmp_path: Path) -> None:
     trainer = make_trainer()
     list(trainer.run())

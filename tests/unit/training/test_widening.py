@@ -61,9 +61,9 @@ def test_training_begins_at_a_narrower_checkpoint(tmp_path: Path) -> None:
     first = Trainer(TINY_RECIPE, make_source(), seed=1, data_sha256="0" * 64)
     list(first.run())
     first.save_averaged(tmp_path)
-    second = Trainer(
-        replace(TINY_RECIPE, model=WIDE, steps=5), make_source(), seed=1, data_sha256="0" * 64
-    )
+    source = make_source(sample_rate_hz=WIDE.sample_rate_hz)
+    recipe = replace(TINY_RECIPE, model=WIDE, steps=5)
+    second = Trainer(recipe, source, seed=1, data_sha256="0" * 64)
     with pytest.raises(ConfigError, match="another model"):
         second.resume(tmp_path)
     second.resume(tmp_path, restart_schedule=True)

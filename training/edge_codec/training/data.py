@@ -44,6 +44,8 @@ class ExcerptSource:
     """First sample of each clip."""
     lengths: IntArray
     """Samples of each clip."""
+    sample_rate_hz: int
+    """Rate of the samples."""
     domains: NDArray[np.str_] | None = None
     """Domain of each clip; None if nothing is known."""
     loudness_lufs: FloatArray | None = None
@@ -208,6 +210,7 @@ def source_of(cache: Cache, device: str) -> ExcerptSource:
         torch.from_numpy(cache.samples).to(device),
         cache.offsets,
         cache.lengths,
+        cache.sample_rate_hz,
         cache.domains,
         cache.loudness_lufs,
         cache.full_band,

@@ -64,7 +64,7 @@ class Trainer:
 
         Raises:
             ConfigError: the recipe distils and there is no teacher, or its audio does not fit; the
-                crew cannot share the recipe's batch.
+                data has another rate; the crew cannot share the recipe's batch.
         """
         torch.manual_seed(seed)
         self.crew = crew
@@ -93,7 +93,13 @@ class Trainer:
 
     def _draw(self, config: DataConfig, rng: np.random.Generator) -> Tensor:
         """This process' excerpts of the batch that all processes draw."""
-        return self.crew.part(self.source.at(self.step).draw(config, self.samples, rng))
+        source, wanted_hz = self.source.at(self.step), self.recipe.model.sample_rate_hz
+        if source.sample_rate_hz != wanted_hz:
+            raise ConfigError(
+                f"the data has {source.sample_rate_hz} Hz, the recipe {wanted_hz}; prepare it "
+                f"again with --rate {wanted_hz}"
+            )
+        return self.crew.part(source.draw(config, self.samples, rng))
 
     @property
     def is_quantizing(self) -> bool:
