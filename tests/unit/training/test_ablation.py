@@ -81,9 +81,23 @@ def test_a_run_trains_scores_and_does_nothing_twice(given, tmp_path, capsys, mon
     assert 0 < narrow["bitrate_efficiency"] <= 1
 
 
+def test_results_of_other_trainings_are_not_taken_for_these(given, tmp_path) -> None:
+    run_ablate(*given, "--only", "narrow", "--steps", 4)
+    for flags in (["--steps", 5], ["--steps", 4, "--seed", 2]):
+        with pytest.raises(ConfigError, match=r"another recipe.*--out"):
+            run_ablate(*given, "--only", "narrow", *flags)
+    (tmp_path / "recipes/narrow.toml").write_text("[model]\ncode_dim = 3\n")
+    with pytest.raises(ConfigError, match=r"another recipe"):
+        run_ablate(*given, "--only", "narrow", "--steps", 4)
+
+
 def test_what_is_wrong_is_named(given, tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"'wide'; there are: base, narrow"):
         run_ablate(*given, "--only", "wide")
+    with pytest.raises(ConfigError, match="no device"):
+        run_ablate(*given, "--device", "abacus")
+    with pytest.raises(ConfigError, match="--steps"):
+        run_ablate(*given, "--steps", 0)
     (tmp_path / "out/base").mkdir(parents=True)
     (tmp_path / "out/base/result.json").write_text("{}")
     with pytest.raises(ConfigError, match="delete it"):

@@ -49,9 +49,16 @@ def test_missing_key() -> None:
         build(Recipe, {"model": MODEL})
 
 
-def test_table_expected() -> None:
+@pytest.mark.parametrize("document", [{"model": 3, "steps": 1}, ["model", "steps"], 3])
+def test_table_expected(document: object) -> None:
     with pytest.raises(ConfigError, match="expected a table"):
-        build(Recipe, {"model": 3, "steps": 1})
+        build(Recipe, document)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["fast", ["frame"], 3])
+def test_a_kind_of_model_that_is_none(kind: object) -> None:
+    with pytest.raises(ConfigError, match="one of frame, time"):
+        build(Recipe, {"model": MODEL | {"kind": kind}, "steps": 1})
 
 
 @pytest.mark.parametrize("content", [b"steps = ", b"\xff\xfe"])

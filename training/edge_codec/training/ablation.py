@@ -5,7 +5,6 @@ A folder holds `base.toml`, a whole recipe, and beside it files that say only wh
 
 import json
 import time
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from edge_codec.runtime.errors import ConfigError
+from edge_codec.training.checkpoint import load_record
 from edge_codec.training.coders import CodecCoder
-from edge_codec.training.config import Recipe, build
+from edge_codec.training.config import Recipe, build, read_table
 from edge_codec.training.data import ExcerptSource
 from edge_codec.training.evaluation import Clip, evaluate
 from edge_codec.training.trainer import Trainer
@@ -52,9 +52,9 @@ def load_ablations(folder: Path) -> dict[str, Recipe]:
     Raises:
         ConfigError: there is no base, or a file is not valid.
     """
-    base = _read(folder / BASE_FILE)
+    base = read_table(folder / BASE_FILE)
     others = sorted(path for path in folder.glob("*.toml") if path.name != BASE_FILE)
-    tables = {"base": base} | {path.stem: merge(base, _read(path)) for path in others}
+    tables = {"base": base} | {path.stem: merge(base, read_table(path)) for path in others}
     return {name: build(Recipe, table, where=f"{name}.toml") for name, table in tables.items()}
 
 
@@ -85,15 +85,18 @@ def run_ablations(
     """Train and score each recipe; what `out` already holds a result of is not done again.
 
     Raises:
-        ConfigError: a recipe does not fit the data.
+        ConfigError: a recipe does not fit the data, or `out` holds a result of another recipe,
+            length, seed or data.
         AudioError: no clip could be scored.
     """
     for name, recipe in recipes.items():
         path = out / name / RESULT_FILE
-        if path.exists():
-            yield _load_result(path)
-            continue
         recipe = replace(recipe, steps=steps or recipe.steps)  # noqa: PLW2901
+        if path.exists():
+            result = _load_result(path)
+            _check_same(path.parent, recipe, seed, data_sha256)
+            yield result
+            continue
         trainer = Trainer(recipe, source, seed=seed, data_sha256=data_sha256)
         result = _run(name, trainer, clips, bitrates_bps)
         trainer.save_averaged(path.parent)
@@ -122,7 +125,7 @@ def _run(
     minutes = (time.monotonic() - start_s) / 60
     spec = trainer.codec.spec
     layers = {spec.layers_for(bitrate_bps) for bitrate_bps in bitrates_bps} | {spec.layers}
-    scored = evaluate(CodecCoder(trainer.averaged.eval()), clips, spec, layers=sorted(layers))
+    scored = evaluate(CodecCoder(trainer.averaged.cpu().eval()), clips, spec, layers=sorted(layers))
     return Result(
         name=name,
         steps=trainer.schedule_step,
@@ -136,17 +139,17 @@ def _run(
     )
 
 
+def _check_same(folder: Path, recipe: Recipe, seed: int, data_sha256: str) -> None:
+    known, facts = load_record(folder)
+    if (known, facts.seed, facts.data) != (recipe, seed, data_sha256):
+        raise ConfigError(
+            f"{folder} is the result of another recipe, --steps, --seed or --data; "
+            "delete it or name another --out"
+        )
+
+
 def _load_result(path: Path) -> Result:
     try:
         return Result(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{path} is damaged ({error}); delete it and run again") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"recipe {path} is not valid TOML: {error}") from error

@@ -7,6 +7,8 @@ both are replaced whole: a training killed at any moment leaves a state that kno
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,14 +66,30 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:
     Raises:
         ConfigError: a file is missing or damaged.
     """
-    try:
+    recipe, facts = load_record(folder)
+    with _reports_damage(folder):
+        return load_file(folder / STATE_FILE), recipe, facts
+
+
+def load_record(folder: Path) -> tuple[Recipe, Facts]:
+    """Recipe and facts of a checkpoint, without its tensors.
+
+    Raises:
+        ConfigError: a file is missing or damaged.
+    """
+    with _reports_damage(folder):
         record: dict[str, Any] = read_json(folder / FACTS_FILE)
-        tensors = load_file(folder / STATE_FILE)
         with safe_open(folder / STATE_FILE, "pt") as state:
             # Later than the file if the training was killed between the two.
             record = json.loads((state.metadata() or {}).get(RECORD, "null")) or record
         recipe = build(Recipe, record["recipe"], where=FACTS_FILE)
-        return tensors, recipe, build(Facts, record["facts"], where=FACTS_FILE)
+        return recipe, build(Facts, record["facts"], where=FACTS_FILE)
+
+
+@contextmanager
+def _reports_damage(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ConfigError(
             f"no checkpoint in {folder}: {error}; name the folder of a training"

@@ -249,13 +249,21 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: the file is missing, not TOML, or has unknown or missing keys.
     """
+    return build(Recipe, read_table(path), where=path.name)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """A recipe, or changes to one, as TOML has it; nothing of it is checked yet.
+
+    Raises:
+        ConfigError: the file is missing or not TOML.
+    """
     try:
-        data = tomllib.loads(read_text(path))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"recipe {path} is not valid TOML: {error}") from error
-    return build(Recipe, data, where=path.name)
 
 
 def build(cls: type[T], data: dict[str, Any], *, where: str = "recipe") -> T:
@@ -264,6 +272,8 @@ def build(cls: type[T], data: dict[str, Any], *, where: str = "recipe") -> T:
     Raises:
         ConfigError: an unknown key (the nearest valid one is named), a missing key, a wrong type.
     """
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: expected a table, got {data!r:.80}")
     hints = get_type_hints(cls)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in data:
@@ -279,8 +289,6 @@ def build(cls: type[T], data: dict[str, Any], *, where: str = "recipe") -> T:
 
 def _convert(hint: Any, value: Any, *, where: str) -> Any:
     if is_dataclass(hint) or isinstance(hint, UnionType):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{where}: expected a table, got {value!r}")
         if isinstance(hint, UnionType):
             hint = _chosen_kind(hint, value, where=where)
         return build(hint, value, where=where)
@@ -305,7 +313,8 @@ def _chosen_kind(union: UnionType, value: dict[str, Any], *, where: str) -> Any:
     kinds: dict[Any, Any] = {
         next(f.default for f in fields(m) if f.name == "kind"): m for m in members
     }
-    kind = value.get("kind", next(iter(kinds)))
-    if kind not in kinds:
+    first = next(iter(kinds))
+    kind = value.get("kind", first) if isinstance(value, dict) else first
+    if kind not in list(kinds):  # a list compares; what cannot be hashed would break a look-up
         raise ConfigError(f"{where}.kind: expected one of {', '.join(kinds)}, got {kind!r}")
     return kinds[kind]

@@ -1,4 +1,4 @@
-"""In which number format the parts of a training are computed.
+"""Where the parts of a training are computed, and in which number format.
 
 On a GPU: the codec in TF32, the discriminators in bfloat16. On a CPU, which has no TF32: the
 codec's blocks in bfloat16 if the recipe says so. Transforms, quantizer and losses always see all
@@ -9,6 +9,22 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
+
+from edge_codec.runtime.errors import ConfigError
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not here before anything is loaded.
+
+    Raises:
+        ConfigError: it is no CPU, and no GPU that torch can use.
+    """
+    try:
+        kind = torch.device(name).type
+    except RuntimeError:
+        kind = ""
+    if kind != "cpu" and not (kind == "cuda" and torch.cuda.is_available()):
+        raise ConfigError(f"no device {name!r} here; leave --device out to train on the CPU")
 
 
 def start_tf32(device: torch.device) -> None:

@@ -54,7 +54,11 @@ def run(args: argparse.Namespace) -> None:
     from edge_codec.training.cache import manifest_sha256
     from edge_codec.training.data import load_source
     from edge_codec.training.evaluation import clips_in
+    from edge_codec.training.precision import check_device
 
+    check_device(args.device)
+    if args.steps is not None and args.steps < 1:
+        raise ConfigError(f"--steps must be 1 or more, got {args.steps}")
     recipes = load_ablations(args.recipes)
     if unknown := set(args.only or []) - set(recipes):
         raise ConfigError(f"no recipe {min(unknown)!r}; there are: {', '.join(recipes)}")

@@ -150,10 +150,10 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     from edge_codec.training.checkpoint import FACTS_FILE, load_codec
     from edge_codec.training.config import load_recipe
     from edge_codec.training.distributed import join_crew
+    from edge_codec.training.precision import check_device
     from edge_codec.training.trainer import Trainer
 
-    if args.device != "cpu" and not torch.cuda.is_available():
-        raise ConfigError(f"no device {args.device!r} here; leave --device out to train on the CPU")
+    check_device(args.device)
     if not args.resume and (args.out / FACTS_FILE).exists():
         raise ConfigError(f"{args.out} holds a training; add --resume or name another --out")
     torch.set_num_threads(args.threads)
