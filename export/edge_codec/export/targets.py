@@ -3,7 +3,6 @@
 A target is a TOML file in `targets/`, found by its name, or any file of that form.
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.manifest import AUTO, BACKENDS, MAX_THREADS, PROVIDERS
 from edge_codec.runtime.spec import CodecSpec
-from edge_codec.training.config import build
+from edge_codec.training.typed_toml import build, read_table
 
 PRECISIONS = ("fp32", "int8")
 ACTIVATIONS = ("float32", "int8")
@@ -95,15 +94,11 @@ def load_target(name_or_path: str) -> Target:
     """
     found = {path.stem: path for folder in FOLDERS for path in sorted(folder.glob("*.toml"))}
     path = found.get(name_or_path, Path(name_or_path))
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.is_file():
         raise ConfigError(
             f"no target {name_or_path!r}; give one of {', '.join(found)}, or a TOML file"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    return build(Target, data, where=str(path))
+        )
+    return build(Target, read_table(path), where=str(path))
 
 
 def _check(target: str, field: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:

@@ -153,7 +153,7 @@ def test_what_is_missing_is_named_before_anything_is_sent(tmp_path):
     recipe = write_recipe(tmp_path / "r.toml")
     with pytest.raises(ConfigError, match="not a folder with files"):
         run_borrow("pack", tmp_path / "job", recipe, "--data", tmp_path / "no", "--run", "x")
-    with pytest.raises(ConfigError, match="cannot read recipe"):
+    with pytest.raises(ConfigError, match="cannot read"):
         run_borrow("pack", tmp_path / "job", "no.toml", "--data", tmp_path, "--run", "x")
     with pytest.raises(ConfigError, match=INDEX_NAME):
         run_borrow("collect", tmp_path, "--run", tmp_path / "run")

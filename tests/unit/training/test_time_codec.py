@@ -9,12 +9,13 @@ import torch
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.checkpoint import load_codec
-from edge_codec.training.config import LossConfig, QuantizerConfig, Recipe, build, load_recipe
+from edge_codec.training.config import LossConfig, QuantizerConfig, Recipe, load_recipe
 from edge_codec.training.registry import make_codec
 from edge_codec.training.time_codec import TimeCodec, TimeDecoder, TimeEncoder
 from edge_codec.training.time_config import TimeModelConfig
 from edge_codec.training.time_layers import INITIAL_SPREAD, ChannelSnake, TimeConv
 from edge_codec.training.trainer import Trainer
+from edge_codec.training.typed_toml import build
 from support.repository import REPOSITORY
 from support.tiny_codec import TINY_RECIPE, make_source
 

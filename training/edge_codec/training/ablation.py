@@ -15,10 +15,11 @@ import numpy as np
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.checkpoint import load_record
 from edge_codec.training.coders import CodecCoder
-from edge_codec.training.config import Recipe, build, read_table
+from edge_codec.training.config import Recipe
 from edge_codec.training.data import ExcerptSource
 from edge_codec.training.evaluation import Clip, evaluate
 from edge_codec.training.trainer import Trainer
+from edge_codec.training.typed_toml import build, read_table
 
 BASE_FILE = "base.toml"
 RESULT_FILE = "result.json"

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.codec import Codec
-from edge_codec.training.config import Recipe, build
+from edge_codec.training.config import Recipe
 from edge_codec.training.registry import make_codec
 from edge_codec.training.text_file import read_json
+from edge_codec.training.typed_toml import build
 
 STATE_FILE = "state.safetensors"
 FACTS_FILE = "training.json"

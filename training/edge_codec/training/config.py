@@ -3,19 +3,17 @@
 A recipe and a seed make a training repeatable. Standard library only.
 """
 
-import difflib
-import tomllib
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.spec import CodecSpec
-from edge_codec.training.text_file import read_text
 from edge_codec.training.time_config import TimeModelConfig
+from edge_codec.training.typed_toml import build, read_table
 
-T = TypeVar("T")
+ACTIVATIONS = ("gelu", "snake")
+"""Names that `model.activation` may have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +52,15 @@ class ModelConfig:
     """Dimensions of the factorised codebooks."""
     normalised_lookup: bool = False
     """Compare directions only, as the thesis does."""
+
+    def __post_init__(self) -> None:
+        _check(self.activation in ACTIVATIONS, f"model.activation is one of {ACTIVATIONS}")
+        sizes = (self.channels, self.code_channels, self.latent, self.code_dim)
+        _check(min(sizes) >= 1, "widths of the model must be 1 or more")
+        blocks = self.encoder_blocks + self.decoder_blocks
+        _check(min(*blocks, self.lookahead_frames) >= 0, "a model has no blocks or more, not less")
+        _check(self.code_dim <= self.latent, "model.code_dim can be model.latent at most")
+        _ = self.spec  # says itself what is wrong with rate, strides, layers or bits
 
     @property
     def spec(self) -> CodecSpec:
@@ -104,8 +111,15 @@ class DataConfig:
             min(self.domain_shares.values()) < 0 or sum(self.domain_shares.values()) <= 0
         ):
             raise ConfigError(f"data.domain_shares cannot be {self.domain_shares}: use 0 or more")
-        if self.batch < 1 or self.excerpt_s <= 0:
-            raise ConfigError("data.batch and data.excerpt_s must be positive")
+        _check(self.batch >= 1 and self.excerpt_s > 0, "data.batch and excerpt_s must be positive")
+        _check(self.eq_db >= 0, "data.eq_db must be 0 or more")
+        for name in ("gain_db", "noise_snr_db"):
+            low, high = getattr(self, name)
+            _check(low <= high, f"data.{name} goes from low to high, got [{low:g}, {high:g}]")
+
+
+LEAST_WINDOW = 8
+"""Samples of a loss window that still has a mel band."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +144,19 @@ class LossConfig:
     """Window lengths of the complex distance; each must be a mel window too."""
     overlap: int = 4
     """Windows over any one sample: hop = window / overlap."""
+
+    def __post_init__(self) -> None:
+        _check(self.overlap >= 1, "loss.overlap must be 1 or more")
+        for window in self.mel_windows:
+            is_right = window >= LEAST_WINDOW and window % (2 * self.overlap) == 0
+            _check(
+                is_right,
+                f"loss.mel_windows: {window} is under {LEAST_WINDOW} or not a multiple "
+                f"of 2 * overlap = {2 * self.overlap}",
+            )
+        _check(len(self.spectral_windows) > 0, "loss.spectral_windows must name a window")
+        extra = sorted(set(self.spectral_windows) - set(self.mel_windows))
+        _check(not extra, f"loss.spectral_windows: {extra} must be in loss.mel_windows too")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,6 +185,15 @@ class AdversarialConfig:
     """Largest norm of their gradient."""
     ramp_steps: int = 500
     """Steps over which the two weights rise from zero, while the discriminators learn to tell."""
+
+    def __post_init__(self) -> None:
+        _check(
+            not self.is_used or self.periods + self.windows + self.scales != (),
+            "adversarial training needs periods, windows or scales",
+        )
+        _check(min(self.adversarial, self.features) >= 0, "adversarial weights are 0 or more")
+        _check(min(self.period_width, self.band_width) >= 1, "adversarial widths are 1 or more")
+        _check(self.scale_width >= 4, "adversarial.scale_width must be 4 or more")  # its groups
 
     @property
     def is_used(self) -> bool:
@@ -190,6 +226,21 @@ class QuantizerConfig:
     wrong_codes: float = 0.0
     """Share of codes that then reach the decoder as others, drawn at random."""
 
+    def __post_init__(self) -> None:
+        for name in ("full_depth", "depth_per_frame", "lost_frames", "wrong_codes"):
+            share = getattr(self, name)
+            _check(0 <= share <= 1, f"quantizer.{name} is a share from 0 to 1, got {share:g}")
+        _check(self.start_step >= 0, "quantizer.start_step must be 0 or more")
+        _check(self.initial_vectors >= 1, "quantizer.initial_vectors must be 1 or more")
+        _check(min(self.depths, default=0) >= 1, "quantizer.depths must be layer counts from 1 on")
+        most = self.lost_burst / (1 + self.lost_burst)
+        is_reached = self.lost_burst >= 1 and self.lost_frames <= most
+        _check(
+            is_reached,
+            f"bursts of {self.lost_burst:g} frames, 1 at least, lose up to {most:.2g} "
+            f"of all; quantizer.lost_frames asks for {self.lost_frames:g}",
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimiserConfig:
@@ -213,6 +264,18 @@ class OptimiserConfig:
     """Largest gradient norm."""
     ema: float = 0.999
     """Decay of the averaged weights, which are the ones that ship."""
+
+    def __post_init__(self) -> None:
+        _check(self.lr > 0 and self.clip > 0, "optimiser.lr and clip must be positive")
+        _check(
+            self.muon_lr >= 0 and self.muon_iterations >= 1,
+            "optimiser.muon_lr is 0 or more, muon_iterations 1 or more",
+        )
+        _check(self.weight_decay >= 0, "optimiser.weight_decay must be 0 or more")
+        _check(self.warmup_steps >= 1, "optimiser.warmup_steps must be 1 or more")
+        _check(0 <= self.decay_fraction <= 1, "optimiser.decay_fraction is a share from 0 to 1")
+        decays = (*self.betas, self.ema)
+        _check(0 <= min(decays) <= max(decays) < 1, "optimiser.betas and ema are from 0 to under 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -238,9 +301,26 @@ class Recipe:
     bf16: bool = True
     """Run the blocks in bfloat16; transforms, quantizer and losses stay in float32."""
 
+    def __post_init__(self) -> None:
+        _check(self.steps >= 0, f"steps must be 0 or more, got {self.steps}")
+        samples = self.data.excerpt_s * self.model.sample_rate_hz
+        longest = max(self.loss.mel_windows)
+        _check(
+            samples >= longest,
+            f"an excerpt has {samples:.0f} samples, the longest loss window "
+            f"{longest}; lengthen data.excerpt_s",
+        )
+        layers = self.model.layers
+        _check(min(self.quantizer.depths) <= layers, f"none of quantizer.depths is up to {layers}")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-ready form; `build(Recipe, ...)` reads it back."""
         return asdict(self)
+
+
+def _check(is_met: bool, message: str) -> None:
+    if not is_met:
+        raise ConfigError(f"{message}; mend the recipe")
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -250,71 +330,3 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: the file is missing, not TOML, or has unknown or missing keys.
     """
     return build(Recipe, read_table(path), where=path.name)
-
-
-def read_table(path: Path) -> dict[str, Any]:
-    """A recipe, or changes to one, as TOML has it; nothing of it is checked yet.
-
-    Raises:
-        ConfigError: the file is missing or not TOML.
-    """
-    try:
-        return tomllib.loads(read_text(path))
-    except OSError as error:
-        raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"recipe {path} is not valid TOML: {error}") from error
-
-
-def build(cls: type[T], data: dict[str, Any], *, where: str = "recipe") -> T:
-    """Dataclass from nested dictionaries, checked key by key.
-
-    Raises:
-        ConfigError: an unknown key (the nearest valid one is named), a missing key, a wrong type.
-    """
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected a table, got {data!r:.80}")
-    hints = get_type_hints(cls)
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    for key in data:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; valid keys: {', '.join(known)}"
-            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
-    for name, item in known.items():
-        if name not in data and item.default is MISSING and item.default_factory is MISSING:
-            raise ConfigError(f"{where}: missing key {name!r}")
-    return cls(**{k: _convert(hints[k], v, where=f"{where}.{k}") for k, v in data.items()})
-
-
-def _convert(hint: Any, value: Any, *, where: str) -> Any:
-    if is_dataclass(hint) or isinstance(hint, UnionType):
-        if isinstance(hint, UnionType):
-            hint = _chosen_kind(hint, value, where=where)
-        return build(hint, value, where=where)
-    if getattr(hint, "__origin__", None) is tuple and isinstance(value, list | tuple):
-        item_hint = hint.__args__[0]
-        if hint.__args__[-1] is not Ellipsis and len(value) != len(hint.__args__):
-            raise ConfigError(f"{where}: expected {len(hint.__args__)} values, got {len(value)}")
-        return tuple(_convert(item_hint, item, where=where) for item in value)
-    if getattr(hint, "__origin__", None) is dict and isinstance(value, dict):
-        item_hint = hint.__args__[1]
-        return {k: _convert(item_hint, v, where=f"{where}.{k}") for k, v in value.items()}
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise ConfigError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
-    return value
-
-
-def _chosen_kind(union: UnionType, value: dict[str, Any], *, where: str) -> Any:
-    """The member of a union of configurations whose `kind` the table names; the first if none."""
-    members = get_args(union)
-    kinds: dict[Any, Any] = {
-        next(f.default for f in fields(m) if f.name == "kind"): m for m in members
-    }
-    first = next(iter(kinds))
-    kind = value.get("kind", first) if isinstance(value, dict) else first
-    if kind not in list(kinds):  # a list compares; what cannot be hashed would break a look-up
-        raise ConfigError(f"{where}.kind: expected one of {', '.join(kinds)}, got {kind!r}")
-    return kinds[kind]
