@@ -9,7 +9,13 @@ import torch
 from safetensors.torch import save_file
 
 from edge_codec.runtime.errors import ConfigError
-from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_codec
+from edge_codec.training.checkpoint import (
+    FACTS_FILE,
+    STATE_FILE,
+    load_checkpoint,
+    load_codec,
+    save_checkpoint,
+)
 from edge_codec.training.codec import FrameCodec
 from edge_codec.training.config import (
     AdversarialConfig,
@@ -155,6 +161,38 @@ def test_data_of_another_rate_is_refused() -> None:
     source = make_source(sample_rate_hz=44_100)
     with pytest.raises(ConfigError, match="--rate 16000"):
         Trainer(TINY_RECIPE, source, seed=1, data_sha256="")
+
+
+def test_moments_of_other_optimisers_are_refused(tmp_path: Path) -> None:
+    first = make_trainer()
+    first.train_step()
+    first.save(tmp_path)
+    adamw_alone = replace(TINY_RECIPE, optimiser=replace(TINY_RECIPE.optimiser, muon_lr=0.0))
+    with pytest.raises(ConfigError, match=r"moments.*--start-from"):
+        make_trainer(adamw_alone).resume(tmp_path)
+    second = make_trainer(adamw_alone)
+    second.resume(tmp_path, restart_schedule=True)
+    assert second.train_step()["total"] > 0
+
+
+def test_a_checkpoint_that_lost_a_tensor_is_refused(tmp_path: Path) -> None:
+    trainer = make_trainer()
+    trainer.save(tmp_path)
+    tensors, recipe, facts = load_checkpoint(tmp_path)
+    del tensors["ema.decoder.head.bias"]
+    save_checkpoint(tmp_path, tensors, recipe, facts)
+    with pytest.raises(ConfigError, match="does not fit"):
+        trainer.resume(tmp_path)
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_weights() -> None:
+    trainer = make_trainer()
+    weight = trainer.codec.decoder.head.bias
+    before = weight.detach().clone()
+    weight.register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(ConfigError, match=r"diverged at step 0.*--resume"):
+        trainer.train_step()
+    assert torch.equal(weight, before)
 
 
 def test_checkpoint_gives_the_averaged_codec(tmp_path: Path) -> None:

@@ -13,18 +13,11 @@ def make_optimisers(codec: Codec, recipe: Recipe) -> list[tuple[torch.optim.Opti
     """Optimisers with their peak step sizes: Muon for the blocks' matrices if asked, AdamW else."""
     config = recipe.optimiser
     trained: nn.Module = codec.decoder if recipe.freeze_bitstream else codec
-    bodies = (
-        [codec.decoder.body]
-        if recipe.freeze_bitstream
-        else [
-            codec.encoder.body,
-            codec.decoder.body,
-        ]
-    )
+    ends = [codec.decoder] if recipe.freeze_bitstream else [codec.encoder, codec.decoder]
     matrices = [
         weight
-        for net in bodies
-        for weight in net.parameters()
+        for end in ends
+        for weight in end.body.parameters()
         if config.muon_lr > 0 and weight.ndim == 2
     ]
     chosen = {id(weight) for weight in matrices}
@@ -53,12 +46,22 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str
 ) -> None:
-    """Put saved moments back; a checkpoint without them leaves the optimiser fresh."""
+    """Put saved moments back; a checkpoint without them leaves the optimiser fresh.
+
+    Raises:
+        ValueError: they are of other weights.
+    """
     saved: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith(prefix):
             index, key = name.removeprefix(prefix).split(".", 1)
             saved.setdefault(int(index), {})[key] = tensor
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    for place, moments in saved.items():
+        if place >= len(weights) or any(
+            moment.ndim > 0 and moment.shape != weights[place].shape for moment in moments.values()
+        ):
+            raise ValueError(f"{prefix}{place} holds the moments of another weight")
     optimiser.load_state_dict(optimiser.state_dict() | {"state": saved})
 
 

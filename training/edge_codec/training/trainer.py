@@ -6,7 +6,7 @@ was killed continues as if it had not been. It knows nothing of files but checkp
 Shapes: B batch, F code frames, K layers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,7 +117,11 @@ class Trainer:
             yield self.train_step()
 
     def train_step(self) -> dict[str, float]:
-        """One optimiser step; returns its losses."""
+        """One optimiser step; returns its losses.
+
+        Raises:
+            ConfigError: the training diverged; the weights are those before the step.
+        """
         rng = np.random.default_rng([self.seed, self.step, 1])
         if self.step == self.recipe.quantizer.start_step and self.recipe.quantizer.from_data:
             self._initialise_quantizer(rng)
@@ -196,7 +200,12 @@ class Trainer:
         if self.objective.adversary is not None and discrimination is not None:
             self.objective.adversary.learn(discrimination, factor, self.crew)
         self.crew.average_gradients(self.trained)
-        nn.utils.clip_grad_norm_(self.trained, config.clip)
+        norm = nn.utils.clip_grad_norm_(self.trained, config.clip)
+        if not torch.isfinite(norm):
+            raise ConfigError(
+                f"the training diverged at step {self.step}: its gradient is no number any more. "
+                "Give the recipe a smaller optimiser.lr and go on with --resume"
+            )
         for optimiser, _ in self.optimisers:
             optimiser.step()
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
@@ -249,7 +258,7 @@ class Trainer:
             restart_schedule: take only the weights and begin the recipe anew. Then they may also
                 be those of a lower sample rate, or of a decoder that looks less far ahead.
         Raises:
-            ConfigError: the checkpoint is damaged or of another model.
+            ConfigError: the checkpoint is damaged, of another model, or of other optimisers.
         """
         tensors, recipe, facts = load_checkpoint(folder)
         if restart_schedule and is_widening(recipe.model, self.recipe.model):
@@ -260,17 +269,26 @@ class Trainer:
             tensors = looking_ahead(tensors, further)
         elif recipe.model != self.recipe.model:
             raise ConfigError(f"checkpoint {folder} holds another model than the recipe describes")
+        try:
+            self._restore(tensors, with_moments=not restart_schedule)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise ConfigError(
+                f"checkpoint {folder} does not fit the recipe: {error}; begin anew at its weights "
+                "with --start-from and another --out"
+            ) from error
+        self.step = facts.step
+        self.schedule_step = 0 if restart_schedule else facts.schedule_step
+
+    def _restore(self, tensors: Mapping[str, Tensor], *, with_moments: bool) -> None:
         averaged = {k: tensors[AVERAGED + k] for k in self.averaged.state_dict()}
         self.averaged.load_state_dict(averaged)
         self.codec.load_state_dict({k: tensors.get(k, v) for k, v in averaged.items()})
         if "code_use" in tensors:
             self.codec.quantizer.use_KN.copy_(tensors["code_use"])
-        if not restart_schedule:
+        if with_moments:
             for number, (optimiser, _) in enumerate(self.optimisers):
                 restore_optimiser(optimiser, tensors, f"optimiser.{number}.")
-        self.objective.restore(tensors, with_moments=not restart_schedule)
-        self.step = facts.step
-        self.schedule_step = 0 if restart_schedule else facts.schedule_step
+        self.objective.restore(tensors, with_moments=with_moments)
 
     def _widen(self, tensors: dict[str, Tensor]) -> None:
         narrow = {
