@@ -4,8 +4,10 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from safetensors.torch import load_file
 
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training import borrowed
+from edge_codec.training.cache import read_manifest
 from edge_codec.training.checkpoint import STATE_FILE, load_checkpoint
 from edge_codec.training.commands import borrow
 from edge_codec.training.config import load_recipe
@@ -134,24 +137,61 @@ def test_stretches_of_training_are_one_training(tmp_path, monkeypatch, capsys):
         run_borrow("collect", tmp_path / "result0", "--run", run)
 
 
-def test_audio_is_prepared_there(tmp_path):
-    (tmp_path / "speech").mkdir()
+def send_speech(tmp_path, steps=1):
+    """Recordings on their way: a loose file, one in a folder and one in an archive."""
+    (tmp_path / "speech/inner").mkdir(parents=True)
     noise_T = 0.1 * np.random.default_rng(0).standard_normal(32_000)
-    soundfile.write(tmp_path / "speech/a.flac", noise_T, 16_000)
-    recipe = write_recipe(tmp_path / "r.toml", steps=1)
-    job = borrowed.Job(minutes=9, device="cpu", seed=1, rate_hz=16_000)
+    for name in ("a", "inner/b", "c"):
+        soundfile.write(tmp_path / f"speech/{name}.flac", noise_T, 16_000)
+    with tarfile.open(tmp_path / "speech/more.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "speech/c.flac", "c.flac")
+    (tmp_path / "speech/c.flac").unlink()
+    recipe = write_recipe(tmp_path / "r.toml", steps=steps)
+    job = borrowed.Job(minutes=9, device="cpu", seed=None)
     sent = {"recipe": recipe, "data": tmp_path / "speech", "run": tmp_path / "run"}
     borrowed.pack_job(tmp_path / "job", job, **sent, part_bytes=100_000)
     read_parcels(tmp_path / "job/parts", tmp_path / "work")
+
+
+def test_audio_is_prepared_there(tmp_path):
+    send_speech(tmp_path)
     borrowed.run_job(tmp_path / "work", tmp_path / "result", part_bytes=10_000)
+    names = [clip["source"] for clip in read_manifest(tmp_path / "work/cache")["clips"]]
+    assert names == ["data/a.flac", "data/inner/b.flac", "more.tar.gz/c.flac"]
     assert len(list((tmp_path / "result").iterdir())) > 2
     assert borrowed.collect_result(tmp_path / "result", tmp_path / "run") == 1
-    assert not (tmp_path / "run.arrived").exists()
+    assert not list(tmp_path.glob(".run-*"))
+
+
+def test_a_machine_that_is_taken_back_early_gives_what_it_has(tmp_path, monkeypatch):
+    send_speech(tmp_path, steps=9)
+    plain = Trainer.train_step
+
+    def step_and_terminate(trainer):
+        if trainer.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return plain(trainer)
+
+    monkeypatch.setattr(Trainer, "train_step", step_and_terminate)
+    borrowed.run_job(tmp_path / "work", tmp_path / "result")
+    assert borrowed.collect_result(tmp_path / "result", tmp_path / "run") == 3
+
+
+def test_a_folder_that_is_not_empty_is_refused_before_hours_are_spent(tmp_path):
+    send_speech(tmp_path)
+    with pytest.raises(ConfigError, match="new folder for the result"):
+        borrowed.run_job(tmp_path / "work", tmp_path / "speech")
+    before = (tmp_path / "job/job.json").read_bytes()
+    job = borrowed.Job(minutes=1, device="cpu", seed=2)
+    sent = {"recipe": tmp_path / "r.toml", "data": tmp_path / "speech", "run": tmp_path / "run"}
+    with pytest.raises(ConfigError, match="not empty"):
+        borrowed.pack_job(tmp_path / "job", job, **sent)
+    assert (tmp_path / "job/job.json").read_bytes() == before
 
 
 def test_what_is_missing_is_named_before_anything_is_sent(tmp_path):
     recipe = write_recipe(tmp_path / "r.toml")
-    with pytest.raises(ConfigError, match="not a folder with files"):
+    with pytest.raises(ConfigError, match="no cache, audio or tar"):
         run_borrow("pack", tmp_path / "job", recipe, "--data", tmp_path / "no", "--run", "x")
     with pytest.raises(ConfigError, match="cannot read"):
         run_borrow("pack", tmp_path / "job", "no.toml", "--data", tmp_path, "--run", "x")

@@ -107,6 +107,15 @@ def test_ctrl_c_saves_the_step_at_hand(given, tmp_path):
     assert (out / "averaged" / STATE_FILE).exists()
 
 
+def test_a_resumed_training_keeps_its_seed(given, tmp_path):
+    out = tmp_path / "out"
+    stop_after(4, *given, "--out", out, "--seed", 7)
+    run_train(*given, "--out", out, "--resume")
+    run_train(*given, "--out", tmp_path / "whole", "--seed", 7)
+    assert load_checkpoint(out)[2].seed == 7
+    assert_same_state(out, tmp_path / "whole")
+
+
 def test_a_kill_between_the_two_files_is_no_harm(given, tmp_path):
     out = tmp_path / "out"
     stop_after(5, *given, "--out", out)

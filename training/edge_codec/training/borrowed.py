@@ -9,16 +9,19 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from edge_codec.runtime.errors import ConfigError
+from edge_codec.runtime.errors import ConfigError, EdgeCodecError
 from edge_codec.training import parcels
+from edge_codec.training.audio_files import audio_suffix
 from edge_codec.training.cache import MANIFEST_NAME
-from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_checkpoint
+from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_checkpoint, load_record
 from edge_codec.training.config import load_recipe
 from edge_codec.training.parcels import MIB, ParcelError, read_parcels, write_parcels
 
@@ -31,7 +34,7 @@ START = """#!/bin/sh
 # Run a stretch of training: sh start.sh RESULT_FOLDER
 set -eu
 job=$(cd "$(dirname "$0")" && pwd)
-work=${WORK:-$job/../work}
+work=${WORK:-$job/work}
 python3 "$job/parcels.py" "$job/parts" "$work"
 [ ! -d "$work/wheels" ] || python3 -m pip install --quiet --no-index --find-links "$work/wheels" \\
   "$work"/wheels/*.whl
@@ -47,10 +50,8 @@ class Job:
     """Time from start to result."""
     device: str
     """cpu or cuda."""
-    seed: int
-    """Of the training."""
-    rate_hz: int
-    """Of the audio to prepare."""
+    seed: int | None
+    """Of the training; None: that of the training so far, or 1."""
 
 
 def pack_job(
@@ -76,7 +77,11 @@ def pack_job(
     Raises:
         ConfigError: something is missing, or `out` is not empty.
     """
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty; name a new folder")
     load_recipe(recipe)  # an error here costs less than one there
+    if not (data / MANIFEST_NAME).exists():
+        _find_sources(data)
     files = {f"source/{name}": path for name, path in _source_files()}
     files |= {"recipe.toml": recipe} | dict(_files_below(data, "data"))
     if (run / FACTS_FILE).exists():
@@ -94,22 +99,52 @@ def pack_job(
 
 
 def run_job(work: Path, out: Path, part_bytes: int = RETURNED_PART_BYTES) -> None:
-    """On the borrowed machine: prepare, train until the time is over, write the result."""
+    """On the borrowed machine: prepare, train until the time is over, write the result.
+
+    A machine that is taken back early sends SIGTERM first: what was trained until then is written.
+
+    Raises:
+        ConfigError: `out` holds something already.
+    """
     start_s = time.monotonic()
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty; name a new folder for the result")
     job = Job(**json.loads((work / JOB_FILE).read_text()))
-    data, run = work / "data", work / "run"
-    if not (data / MANIFEST_NAME).exists():
-        sources = sorted(path for path in data.iterdir() if path.is_dir() or path.suffix == ".tar")
-        data = work / "cache"
-        flags = ["--rate", job.rate_hz, "--jobs", os.cpu_count() or 1]
-        _run_command("prepare", data, *(sources or [work / "data"]), *flags)
+    data, run = _prepared(work), work / "run"
     resume = ["--resume"] if (run / FACTS_FILE).exists() else []
+    seed = [] if job.seed is None else ["--seed", job.seed]
     minutes = job.minutes - (time.monotonic() - start_s) / 60
-    _run_command(
-        "train", work / "recipe.toml", "--data", data, "--out", run, *resume,
-        "--seed", job.seed, "--device", job.device, "--minutes", max(0.0, minutes),
-    )  # fmt: skip
+    with suppress(KeyboardInterrupt):
+        _run_command(
+            "train", work / "recipe.toml", "--data", data, "--out", run, *resume, *seed,
+            "--device", job.device, "--minutes", max(0.0, minutes),
+        )  # fmt: skip
     write_parcels(dict(_files_below(run, "")), out, part_bytes)
+
+
+def _prepared(work: Path) -> Path:
+    """The cache that was sent, or one made of the recordings that were."""
+    data, cache = work / "data", work / "cache"
+    if (data / MANIFEST_NAME).exists():
+        return data
+    rate_hz = load_recipe(work / "recipe.toml").model.sample_rate_hz
+    flags = ["--rate", rate_hz, "--jobs", os.cpu_count() or 1]
+    _run_command("prepare", cache, *_find_sources(data), *flags)
+    return cache
+
+
+def _find_sources(data: Path) -> list[Path]:
+    """What `prepare` is to read below a folder: the folder itself and the archives in it.
+
+    Raises:
+        ConfigError: there is nothing to read.
+    """
+    files = sorted(path for path in data.rglob("*") if path.is_file())
+    archives = [path for path in files if ".tar" in path.suffixes[-2:]]
+    has_audio = any(audio_suffix(path.name) for path in files)
+    if not archives and not has_audio:
+        raise ConfigError(f"{data} holds no cache, audio or tar; name what the training is to hear")
+    return [data, *archives] if has_audio else archives
 
 
 def collect_result(folder: Path, run: Path) -> int:
@@ -118,22 +153,21 @@ def collect_result(folder: Path, run: Path) -> int:
     Raises:
         ConfigError: the result is damaged, or not ahead of `run`.
     """
-    before = load_checkpoint(run)[2].step if (run / FACTS_FILE).exists() else 0
-    arrived = run.with_name(run.name + ".arrived")
-    try:
-        read_parcels(folder, arrived)
-    except ParcelError as error:
-        raise ConfigError(str(error)) from error
-    step = load_checkpoint(arrived)[2].step
-    if step < before:
-        raise ConfigError(f"{run} is at step {before}, {folder} at {step} only: another job's?")
-    for path in sorted(path for path in arrived.rglob("*") if path.is_file()):
-        place = run / path.relative_to(arrived)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(place)
-    for place in sorted(arrived.rglob("*"), reverse=True):
-        place.rmdir()
-    arrived.rmdir()
+    before = load_record(run)[1].step if (run / FACTS_FILE).exists() else 0
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=run.parent, prefix=f".{run.name}-") as name:
+        arrived = Path(name)
+        try:
+            paths = read_parcels(folder, arrived)
+        except ParcelError as error:
+            raise ConfigError(str(error)) from error
+        step = load_checkpoint(arrived)[2].step
+        if step < before:
+            raise ConfigError(f"{run} is at step {before}, {folder} at {step} only: another job's?")
+        for path in paths:
+            place = run / path.relative_to(arrived)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
     return step
 
 
@@ -166,4 +200,7 @@ def _run_command(*argv: object) -> None:
 
 
 if __name__ == "__main__":
-    run_job(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        run_job(Path(sys.argv[1]), Path(sys.argv[2]))
+    except EdgeCodecError as error:
+        sys.exit(str(error))

@@ -41,7 +41,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     pack.add_argument("--minutes", type=float, default=28.0, help="from start to result")
     pack.add_argument("--device", default="cuda", help="cuda (default) or cpu")
-    pack.add_argument("--seed", type=int, default=1, help="decides every random draw")
+    pack.add_argument("--seed", type=int, help="of a new training, decides every random draw")
     pack.add_argument("--wheels", type=Path, help="folder of packages to install there")
     pack.set_defaults(act=run_pack)
     collect = actions.add_parser("collect", help="add what came back to the training")
@@ -65,12 +65,10 @@ def run(args: argparse.Namespace) -> None:
 def run_pack(args: argparse.Namespace) -> None:
     """Make the job's folder and say what to do with it."""
     from edge_codec.training.borrowed import Job, pack_job
-    from edge_codec.training.config import load_recipe
 
     if args.minutes < 0:
         raise ConfigError(f"--minutes must not be negative, got {args.minutes:g}")
-    rate_hz = load_recipe(args.recipe).model.sample_rate_hz
-    job = Job(minutes=args.minutes, device=args.device, seed=args.seed, rate_hz=rate_hz)
+    job = Job(minutes=args.minutes, device=args.device, seed=args.seed)
     written = pack_job(
         args.job, job, recipe=args.recipe, data=args.data, run=args.training, wheels=args.wheels
     )

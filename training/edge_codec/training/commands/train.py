@@ -63,7 +63,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--teacher", type=Path, metavar="CHECKPOINT", help="codec to learn from (distillation)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="decides every random draw")
+    parser.add_argument(
+        "--seed", type=int, help="decides every random draw (default: 1; with --resume, the same)"
+    )
     parser.add_argument("--steps", type=int, help="length of the training instead of the recipe's")
     parser.add_argument("--minutes", type=float, help="save and stop after so long")
     parser.add_argument(
@@ -147,7 +149,7 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
 
     import torch
 
-    from edge_codec.training.checkpoint import FACTS_FILE, load_codec
+    from edge_codec.training.checkpoint import FACTS_FILE, load_codec, load_record
     from edge_codec.training.config import load_recipe
     from edge_codec.training.distributed import join_crew
     from edge_codec.training.precision import check_device
@@ -160,6 +162,8 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     recipe = load_recipe(args.recipe)
     if args.steps is not None:
         recipe = replace(recipe, steps=args.steps)
+    if args.seed is None:
+        args.seed = load_record(args.out)[1].seed if args.resume else 1
     crew, device = join_crew(args.device)
     teacher = None if args.teacher is None else load_codec(args.teacher)[0].to(device)
     trainer = Trainer(
