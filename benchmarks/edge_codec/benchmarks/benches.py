@@ -182,10 +182,11 @@ def _thesis(plan: Plan, session: Session) -> None:
     opus, skipped = open_installed(THESIS_PEERS)
     session.skipped |= skipped
     for folder in plan.folders:
-        rows = measure_thesis(
+        rows, unscored = measure_thesis(
             folder, [*ours, *opus], model_hz=bundle.spec.sample_rate_hz, show_progress=True
         )
         session.results["thesis"] += rows
+        session.skipped |= unscored
     session.clips = session.clips or ", ".join(folder.resolve().name for folder in plan.folders)
 
 

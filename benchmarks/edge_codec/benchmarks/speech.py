@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edge_codec.runtime.audio import mixed, open_source, resampled
 from edge_codec.runtime.errors import AudioError
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".au"})
 
 
 def find_audio(folder: Path) -> list[Path]:
@@ -20,7 +20,8 @@ def find_audio(folder: Path) -> list[Path]:
     """
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
     if not found:
-        raise AudioError(f"no audio in {folder}: expected a folder of speech")
+        suffixes = " ".join(sorted(AUDIO_SUFFIXES))
+        raise AudioError(f"no audio in {folder}: expected a folder with {suffixes} files")
     return found
 
 
@@ -36,12 +37,18 @@ def read_mono(path: Path, rate_hz: int) -> NDArray[np.float32]:
 
 
 def read_clips(folder: Path, rate_hz: int) -> dict[str, NDArray[np.float32]]:
-    """Name -> [T] of every audio file below `folder`.
+    """Path below `folder`, without suffix -> [T] of every audio file there.
 
     Raises:
-        AudioError: there are none, or one cannot be read.
+        AudioError: there are none, one cannot be read, or two differ by their suffix alone.
     """
-    return {path.stem: read_mono(path, rate_hz) for path in find_audio(folder)}
+    clips: dict[str, NDArray[np.float32]] = {}
+    for path in find_audio(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in clips:
+            raise AudioError(f"{folder} holds {name} twice; keep one of {name}.*")
+        clips[name] = read_mono(path, rate_hz)
+    return clips
 
 
 def packaged_clips(rate_hz: int) -> dict[str, NDArray[np.float32]]:

@@ -8,7 +8,7 @@ absolute value depends on details that the thesis does not give. Models of speec
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,6 +18,7 @@ from edge_codec.benchmarks.coders.coder import SCORED_HZ, FloatArray, resampled
 from edge_codec.benchmarks.record import ThesisRow
 from edge_codec.benchmarks.speech import find_audio, read_mono
 from edge_codec.runtime.audio import open_source
+from edge_codec.runtime.errors import AudioError
 from edge_codec.runtime.quality import (
     MEL_BANDS_BY_WINDOW,
     VISQOL_AUDIO_RATE_HZ,
@@ -32,17 +33,23 @@ SPEECH_UP_TO_HZ = 24_000
 """Models of at most this rate are scored as speech."""
 
 
-@dataclass(slots=True)
-class _Sums:
-    bits: int = 0
-    mel: list[float] = field(default_factory=list)
-    visqol: list[float] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """One file and what every codec made of it."""
+
+    samples: int
+    rate_hz: int
+    bits: dict[str, int]
+    """Codec -> bits of its packets."""
+    mel: dict[str, float]
+    """Codec -> mel distance, mean over its scales."""
+    visqol: dict[str, float]
 
 
 def measure_thesis(
     folder: Path, coders: Sequence[Coder], *, model_hz: int, show_progress: bool = False
-) -> list[ThesisRow]:
-    """One row per codec, all scored alike.
+) -> tuple[list[ThesisRow], dict[str, str]]:
+    """One row per codec, all over the same clips, and why a clip is left out of all.
 
     Args:
         folder: any audio.
@@ -50,36 +57,45 @@ def measure_thesis(
         model_hz: rate of the model, which decides what is scored.
         show_progress: draw a bar.
     Raises:
-        AudioError: the folder holds no audio, or a file cannot be read.
+        AudioError: the folder holds no audio, or none that can be read and scored.
         MissingExtraError: ViSQOL is not installed.
     """
-    sums = {coder.name: _Sums() for coder in coders}
-    pcm_bits, seconds = 0, 0.0
-    paths = find_audio(folder)
-    for path in tqdm(paths, folder.name, disable=None if show_progress else True, leave=False):
-        clip_hz = _rate_hz(path)
-        audio_T = read_mono(path, clip_hz)
-        pcm_bits += PCM_BITS * len(audio_T)
-        seconds += len(audio_T) / clip_hz
-        for coder in coders:
-            coded = code_clip(coder, audio_T, clip_hz)
-            found = sums[coder.name]
-            found.bits += coded.bits
-            mel, mos = _scores(audio_T, coded.samples_T, clip_hz, model_hz)
-            found.mel.append(mel)
-            found.visqol.append(mos)
-    return [
-        ThesisRow(
-            folder=folder.resolve().name,
-            codec=name,
-            clips=len(paths),
-            seconds=round(seconds, 1),
-            compression_ratio=round(pcm_bits / found.bits, 2),
-            mel_distance=mean_of(found.mel),
-            visqol=mean_of(found.visqol),
-        )
-        for name, found in sums.items()
-    ]
+    clips: list[_Clip] = []
+    unscored: dict[str, str] = {}
+    paths, name = find_audio(folder), folder.resolve().name
+    for path in tqdm(paths, name, disable=None if show_progress else True, leave=False):
+        try:
+            clips.append(_measure_clip(path, coders, model_hz))
+        except AudioError as error:
+            unscored[f"{name}/{path.relative_to(folder).as_posix()}"] = str(error)
+    if not clips:
+        raise AudioError(f"none of the {len(paths)} clips can be scored: {unscored}")
+    return [_row(name, coder.name, clips) for coder in coders], unscored
+
+
+def _measure_clip(path: Path, coders: Sequence[Coder], model_hz: int) -> _Clip:
+    clip_hz = _rate_hz(path)
+    audio_T = read_mono(path, clip_hz)
+    clip = _Clip(len(audio_T), clip_hz, bits={}, mel={}, visqol={})
+    for coder in coders:
+        coded = code_clip(coder, audio_T, clip_hz)
+        clip.bits[coder.name] = coded.bits
+        scores = _scores(audio_T, coded.samples_T, clip_hz, model_hz)
+        clip.mel[coder.name], clip.visqol[coder.name] = scores
+    return clip
+
+
+def _row(folder: str, codec: str, clips: Sequence[_Clip]) -> ThesisRow:
+    pcm_bits = sum(PCM_BITS * clip.samples for clip in clips)
+    return ThesisRow(
+        folder=folder,
+        codec=codec,
+        clips=len(clips),
+        seconds=round(sum(clip.samples / clip.rate_hz for clip in clips), 1),
+        compression_ratio=round(pcm_bits / sum(clip.bits[codec] for clip in clips), 2),
+        mel_distance=mean_of([clip.mel[codec] for clip in clips]),
+        visqol=mean_of([clip.visqol[codec] for clip in clips]),
+    )
 
 
 def _scores(

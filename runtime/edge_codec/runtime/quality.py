@@ -187,11 +187,12 @@ def stoi(reference_T: FloatArray, decoded_T: FloatArray, *, extended: bool = Fal
 
 
 def visqol(reference_T: FloatArray, decoded_T: FloatArray) -> float:
-    """ViSQOL in speech mode with the lattice model: MOS-LQO; silence scores `VISQOL_FLOOR`."""
-    if not np.any(decoded_T):
-        return VISQOL_FLOOR
-    result = _visqol_api("speech").measure_from_arrays(reference_T, decoded_T, SCORED_RATE_HZ)
-    return float(result.moslqo)
+    """ViSQOL in speech mode with the lattice model: MOS-LQO; silence scores `VISQOL_FLOOR`.
+
+    Raises:
+        AudioError: the original is silent or too short for it.
+    """
+    return _visqol_score("speech", reference_T, decoded_T, SCORED_RATE_HZ)
 
 
 def visqol_audio(reference_T: FloatArray, decoded_T: FloatArray) -> float:
@@ -200,14 +201,16 @@ def visqol_audio(reference_T: FloatArray, decoded_T: FloatArray) -> float:
     Raises:
         AudioError: the original is silent or too short for it.
     """
+    return _visqol_score("audio", reference_T, decoded_T, VISQOL_AUDIO_RATE_HZ)
+
+
+def _visqol_score(mode: str, reference_T: FloatArray, decoded_T: FloatArray, rate_hz: int) -> float:
     if not np.any(reference_T):
         raise AudioError("the original is silent: the clip cannot be scored")
     if not np.any(decoded_T):
         return VISQOL_FLOOR
     try:
-        result = _visqol_api("audio").measure_from_arrays(
-            reference_T, decoded_T, VISQOL_AUDIO_RATE_HZ
-        )
+        result = _visqol_api(mode).measure_from_arrays(reference_T, decoded_T, rate_hz)
     except (ValueError, IndexError) as error:
         raise AudioError(f"ViSQOL cannot score the clip ({error}); is it too short?") from error
     return float(result.moslqo)

@@ -5,9 +5,10 @@ import pytest
 
 from edge_codec.benchmarks import link, thesis
 from edge_codec.benchmarks.link_systems import KissCodec2, LxstCodec2, OurMode
+from edge_codec.benchmarks.speech import read_clips
 from edge_codec.firmware_bridge import Channel, ChannelModel
 from edge_codec.runtime import StreamDecoder, StreamEncoder, load_bundle
-from edge_codec.runtime.errors import MissingExtraError
+from edge_codec.runtime.errors import AudioError, MissingExtraError
 from support.stub_bundle import STUB_BUNDLE
 
 NOISE_T = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.1
@@ -76,11 +77,31 @@ def test_the_thesis_table_counts_pcm_against_packets(monkeypatch, tmp_path, mode
 
     monkeypatch.setattr(thesis, "visqol", lambda reference, decoded: 4.0)
     monkeypatch.setattr(thesis, "visqol_audio", lambda reference, decoded: 3.0)
-    soundfile.write(tmp_path / "a.wav", np.tile(NOISE_T, 3), 48_000)
+    soundfile.write(tmp_path / "a.au", np.tile(NOISE_T, 3), 48_000)
+    (tmp_path / "jazz.wav").write_bytes(b"no audio")
     bundle = load_bundle(STUB_BUNDLE)
-    (row,) = thesis.measure_thesis(
-        tmp_path, [ModelCoder(bundle, bundle.spec.layers)], model_hz=model_hz
-    )
+    coders = [ModelCoder(bundle, bundle.spec.layers)]
+    (row,), unscored = thesis.measure_thesis(tmp_path, coders, model_hz=model_hz)
+    assert list(unscored) == [f"{tmp_path.name}/jazz.wav"]
+    assert row.clips == 1
     bitrate_bps = bundle.spec.bitrate_bps(bundle.spec.layers)
     assert row.compression_ratio == pytest.approx(48_000 * 16 / bitrate_bps, rel=0.05)
     assert (row.clips, row.seconds, row.visqol.mean) == (1, 1.0, mos)
+
+
+def test_a_folder_of_which_nothing_can_be_scored_is_refused(tmp_path):
+    (tmp_path / "jazz.wav").write_bytes(b"no audio")
+    with pytest.raises(AudioError, match=r"none of the 1 clips.*jazz"):
+        thesis.measure_thesis(tmp_path, [], model_hz=16_000)
+
+
+def test_clips_of_one_name_in_two_folders_are_two(tmp_path):
+    import soundfile
+
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "mixture.wav", NOISE_T, 16_000)
+    assert list(read_clips(tmp_path, 16_000)) == ["one/mixture", "two/mixture"]
+    soundfile.write(tmp_path / "two/mixture.flac", NOISE_T, 16_000)
+    with pytest.raises(AudioError, match="two/mixture twice"):
+        read_clips(tmp_path, 16_000)

@@ -171,6 +171,12 @@ def test_one_clip_has_no_confidence():
     assert quality.mean_of([2.0]) == quality.Mean(mean=2.0, half_width_95=None)
 
 
+@pytest.mark.parametrize("samples", [0, 400, 9_000])
+def test_visqol_says_of_what_it_knows_nothing(speech, samples):
+    with pytest.raises(AudioError, match="cannot be scored|cannot score"):
+        quality.visqol(speech[:samples], speech[:samples])
+
+
 def test_a_missing_package_names_the_extra(speech, monkeypatch):
     def without_litert(name, *rest):
         if name == "ai_edge_litert":
