@@ -10,6 +10,7 @@ from edge_codec.firmware_bridge import (
     FramesReceived,
     Hello,
     Receiver,
+    Security,
     StreamProfile,
     Transmitter,
 )
@@ -27,10 +28,16 @@ def make_codes(profile: StreamProfile, superframes: int, *, seed: int = 0) -> In
 
 
 def send_spurt(
-    profile: StreamProfile, superframes: int, *, tag: int = 7, red: int = 0, seed: int = 0
+    profile: StreamProfile,
+    superframes: int,
+    *,
+    tag: int = 7,
+    red: int = 0,
+    seed: int = 0,
+    security: Security | None = None,
 ) -> list[tuple[float, bytes]]:
     """(time, packet) of a whole talk spurt in real time."""
-    transmitter = Transmitter(make_hello(profile), stream_tag=tag, red=red)
+    transmitter = Transmitter(make_hello(profile), stream_tag=tag, red=red, security=security)
     codes_FK, step = make_codes(profile, superframes, seed=seed), profile.frames_per_superframe
     timed = []
     for n in range(superframes):

@@ -17,12 +17,16 @@ from edge_codec.firmware_bridge.packet import (
     unpack_content,
     unpack_packet,
 )
-from edge_codec.firmware_bridge.profile import HEADER_BYTES, HELLO_BODY_BYTES
+from edge_codec.firmware_bridge.profile import (
+    HEADER_BYTES,
+    HELLO_BODY_BYTES,
+    NUMBER_BYTES,
+    SUITE_BYTES,
+)
 from edge_codec.firmware_bridge.security import (
     IN_CLEAR,
     MAX_NUMBER,
     NEVER_SECURED,
-    NUMBER_BYTES,
     Security,
     StreamSeal,
 )
@@ -142,10 +146,10 @@ class Guard:
     def _open_hello(self, framed: Packet, data: bytes) -> Packet | DamageReason:
         if len(data) > _SUITE_AT and data[_SUITE_AT] != self._security.suite:
             return DamageReason.SUITE
-        if len(data) != _SUITE_AT + 1 + self._security.tag_bytes:
+        if len(data) != _SUITE_AT + SUITE_BYTES + self._security.tag_bytes:
             return DamageReason.LENGTH
         try:
-            hello = unpack_hello(framed.content[NUMBER_BYTES:-1])
+            hello = unpack_hello(framed.content[NUMBER_BYTES:-SUITE_BYTES])
         except LinkError:
             return DamageReason.CONTENT
         number = _full_number(framed)

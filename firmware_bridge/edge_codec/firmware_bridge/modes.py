@@ -27,6 +27,8 @@ class Mode:
     """Packets or raw frames."""
     profile: StreamProfile
     """How such a stream is packed."""
+    tag_bytes: int = 0
+    """Of the tag that secures each packet; 0: none, but a CRC."""
 
     @property
     def name(self) -> str:
@@ -43,7 +45,7 @@ class Mode:
         """Most bytes of one superframe on the wire; RED is for packets only."""
         if self.framing is Framing.RAW:
             return RawFormat(self.profile).frame_bytes
-        return framed_bytes(self.profile.packet_bytes(red=red))
+        return framed_bytes(self.profile.packet_bytes(red=red, tag_bytes=self.tag_bytes))
 
     def gross_bps(self, *, red: bool = False) -> float:
         """Bits per second on the wire, HELLOs left out."""
@@ -53,7 +55,7 @@ class Mode:
         """Bits per second on the wire, HELLOs included."""
         if self.framing is Framing.RAW:
             return self.gross_bps() + RawFormat(self.profile).hello_bitrate_bps()
-        return self.gross_bps(red=red) + self.profile.hello_bitrate_bps()
+        return self.gross_bps(red=red) + self.profile.hello_bitrate_bps(tag_bytes=self.tag_bytes)
 
     def overhead(self, *, red: bool = False) -> float:
         """What the wire carries beyond the codes, as a share of them; HELLOs left out."""

@@ -3,7 +3,7 @@
 Knows modes, no packets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.modes import Mode, modes
@@ -51,16 +51,18 @@ def refusal(mode: Mode, line: Line, *, red: bool = False) -> str | None:
     """
     if mode.needed_bps(red=red) <= line.usable_bps:
         return None
-    with_red = " with RED" if red else ""
+    extras = " and ".join(["RED"] * red + ["tags"] * (mode.tag_bytes > 0))
     return (
-        f"{mode.name} needs {mode.needed_bps(red=red):.0f} bit/s{with_red}, {line} carries"
+        f"{mode.name} needs {mode.needed_bps(red=red):.0f} bit/s{extras and f' with {extras}'},"
+        f" {line} carries"
         f" {line.usable_bps:.0f}; {_advice(mode, line, red=red)}"
     )
 
 
 def _advice(mode: Mode, line: Line, *, red: bool) -> str:
     codec = (mode.profile.layers, mode.profile.bits_per_code, mode.profile.frame_rate_hz)
-    for smaller in reversed(modes(*codec, framing=mode.framing)):
+    for unsecured in reversed(modes(*codec, framing=mode.framing)):
+        smaller = replace(unsecured, tag_bytes=mode.tag_bytes)
         if smaller.needed_bps(red=red) <= line.usable_bps:
             return f"{smaller.name} would fit"
     return "nothing would fit, use a faster line"

@@ -16,6 +16,10 @@ MAX_PACKET_BYTES = 255
 HEADER_BYTES = 4
 CRC_BYTES = 2
 HELLO_BODY_BYTES = 28
+NUMBER_BYTES = 3
+"""High bytes of a secured packet's number, sent in all but VOICE; the low one is in the header."""
+SUITE_BYTES = 1
+"""Of a secured HELLO or END: protection and length of its tag."""
 PROFILE_IN_HELLO = 0xFF
 """Profile id that says: the HELLO of this stream describes it."""
 
@@ -127,9 +131,17 @@ class StreamProfile:
         """Bytes of the enhancement class when `layers` layers are sent in all."""
         return _bytes_of((layers - self.base_layers) * self.layer_bits)
 
-    def packet_bytes(self, layers: int | None = None, *, red: bool = False) -> int:
-        """Bytes of a VOICE packet before stuffing; `layers` None means all."""
-        return HEADER_BYTES + self.content_bytes(layers, red=red) + CRC_BYTES
+    def packet_bytes(
+        self, layers: int | None = None, *, red: bool = False, tag_bytes: int = 0
+    ) -> int:
+        """Bytes of a VOICE packet before stuffing.
+
+        Args:
+            layers: those that are sent; None means all.
+            red: it repeats a base class.
+            tag_bytes: of the tag that secures it; 0: a CRC.
+        """
+        return HEADER_BYTES + self.content_bytes(layers, red=red) + (tag_bytes or CRC_BYTES)
 
     def content_bytes(self, layers: int | None = None, *, red: bool = False) -> int:
         """Bytes of a VOICE packet's content; `layers` None means all."""
@@ -140,9 +152,10 @@ class StreamProfile:
         """Bits per second of the VOICE packets on the wire, HELLOs left out."""
         return framed_bytes(self.packet_bytes(red=red)) * 8 / self.superframe_s
 
-    def hello_bitrate_bps(self) -> float:
-        """Bits per second that the repeated HELLO adds."""
-        packet_bytes = HEADER_BYTES + HELLO_BODY_BYTES + CRC_BYTES
+    def hello_bitrate_bps(self, *, tag_bytes: int = 0) -> float:
+        """Bits per second that the repeated HELLO adds; `tag_bytes` as for `packet_bytes`."""
+        check_bytes = NUMBER_BYTES + SUITE_BYTES + tag_bytes if tag_bytes else CRC_BYTES
+        packet_bytes = HEADER_BYTES + HELLO_BODY_BYTES + check_bytes
         return framed_bytes(packet_bytes) * 8 / self.hello_interval_s
 
 

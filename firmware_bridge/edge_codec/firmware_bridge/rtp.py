@@ -10,8 +10,13 @@ from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.events import DamageReason
 from edge_codec.firmware_bridge.hello import unpack_hello
 from edge_codec.firmware_bridge.packet import PacketType, is_secured
-from edge_codec.firmware_bridge.profile import CRC_BYTES, HEADER_BYTES, HELLO_BODY_BYTES, PROFILES
-from edge_codec.firmware_bridge.security import NUMBER_BYTES
+from edge_codec.firmware_bridge.profile import (
+    CRC_BYTES,
+    HEADER_BYTES,
+    HELLO_BODY_BYTES,
+    NUMBER_BYTES,
+    PROFILES,
+)
 
 PAYLOAD_TYPE = 96
 """Dynamic; what `edge-codec sdp` announces."""

@@ -18,6 +18,7 @@ from edge_codec.firmware_bridge.profile import (
     HEADER_BYTES,
     HELLO_BODY_BYTES,
     MAX_PACKET_BYTES,
+    NUMBER_BYTES,
     StreamProfile,
 )
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 SECRET_BYTES = 32
 """Length of a pre-shared key."""
-NUMBER_BYTES = 3
-"""High bytes of a packet's number, sent in all packets but VOICE; the low one is in the header."""
 IN_CLEAR = (PacketType.HELLO, PacketType.END)
 """Never encrypted: they say which key it takes."""
 NEVER_SECURED = (PacketType.CTRL, PacketType.STAT)
@@ -89,11 +88,11 @@ class Security:
         Raises:
             LocalLinkError: they would.
         """
-        content_bytes = profile.content_bytes(red=True)
-        if HEADER_BYTES + content_bytes + self.tag_bytes > MAX_PACKET_BYTES:
+        if profile.packet_bytes(red=True, tag_bytes=self.tag_bytes) > MAX_PACKET_BYTES:
             raise LocalLinkError(
-                f"{content_bytes} bytes of voice and a tag of {self.tag_bytes} exceed a packet of"
-                f" {MAX_PACKET_BYTES}; use a shorter tag or fewer frames per superframe"
+                f"{profile.content_bytes(red=True)} bytes of voice and a tag of {self.tag_bytes}"
+                f" exceed a packet of {MAX_PACKET_BYTES}; use a shorter tag or fewer frames per"
+                " superframe"
             )
 
 

@@ -79,9 +79,10 @@ class Transmitter(Spurt):
     @property
     def voice_bytes(self) -> int:
         """Most bytes that the next superframe takes, HELLO left out."""
-        packet_bytes = self._profile.packet_bytes(self._layers, red=self._red > 0)
-        tag_bytes = self._security.tag_bytes if self._security else CRC_BYTES
-        return framed_bytes(packet_bytes - CRC_BYTES + tag_bytes)
+        tag_bytes = self._security.tag_bytes if self._security else 0
+        return framed_bytes(
+            self._profile.packet_bytes(self._layers, red=self._red > 0, tag_bytes=tag_bytes)
+        )
 
     @property
     def red(self) -> int:

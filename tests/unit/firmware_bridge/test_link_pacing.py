@@ -1,11 +1,15 @@
 """What a wire carries: refusals, the mode table, the token bucket."""
 
+from dataclasses import replace
+
 import pytest
 
 from edge_codec.firmware_bridge import (
     PROFILES,
     Line,
     LocalLinkError,
+    Protection,
+    Security,
     TokenBucket,
     modes,
     refusal,
@@ -43,6 +47,9 @@ def test_what_does_not_fit_is_refused_with_what_would() -> None:
     assert refusal(p6000, Line(baud=4800, is_synchronous=True)) == (
         "P6000 needs 6677 bit/s, 4800 baud synchronous carries 4560; P4000 would fit"
     )
+    assert refusal(replace(p6000, tag_bytes=8), Line(baud=8900), red=True) == (
+        "P6000 needs 8184 bit/s with RED and tags, 8900 baud 8N1 carries 6764; P4500 would fit"
+    )
     sentence = refusal(modes()[0], Line(baud=300))
     assert sentence is not None
     assert sentence.endswith("nothing would fit, use a faster line")
@@ -61,10 +68,15 @@ def test_the_advice_itself_fits(baud: int, red: bool) -> None:
 
 
 @pytest.mark.parametrize("red", [0, 1])
-def test_streams_need_what_is_said(red: int) -> None:
-    for mode in modes():
+@pytest.mark.parametrize("tag_bytes", [0, 4, 8])
+def test_streams_need_what_is_said(red: int, tag_bytes: int) -> None:
+    security = None
+    if tag_bytes:
+        security = Security(secret=bytes(32), protection=Protection.AUTH, tag_bytes=tag_bytes)
+    for unsecured in modes():
+        mode = replace(unsecured, tag_bytes=tag_bytes)
         profile = mode.profile
-        timed = send_spurt(profile, 200, red=red)
+        timed = send_spurt(profile, 200, red=red, security=security)
         sent_bps = 8 * sum(len(packet) for _, packet in timed[2:-1]) / (200 * profile.superframe_s)
         needed = mode.needed_bps(red=bool(red))
         assert 0.96 * needed <= sent_bps <= needed

@@ -193,3 +193,10 @@ def test_red_is_for_packets_on_networks(bundle: Bundle) -> None:
         assembly.choose_mode(bundle.spec, "R3000", red=1)
     with pytest.raises(ConfigError, match="4800 baud 8N1 carries 3648; P2000 would fit"):
         assembly.choose_mode(bundle.spec, "P3000", line, red=1)
+
+
+def test_tags_of_a_secured_link_must_fit_too(bundle: Bundle) -> None:
+    line = Line(baud=2400)
+    assert assembly.choose_mode(bundle.spec, 1500.0, line, tag_bytes=8).tag_bytes == 8
+    with pytest.raises(ConfigError, match="with tags"):
+        assembly.choose_mode(bundle.spec, 1500.0, line, tag_bytes=16)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 from edge_codec.runtime.commands.talk_options import add_sync_option
 
@@ -10,6 +11,7 @@ _EXAMPLES = """examples:
   edge-codec link-budget --baud 9600
   edge-codec link-budget --baud 4800 --sync --mode R1500
   edge-codec link-budget --baud 2400 --red --json
+  edge-codec link-budget --baud 2400 --tag-bytes 8      # of tx --security
 """
 
 
@@ -29,6 +31,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--red", action="store_true", help="packets that repeat the base layers of the one before"
     )
     parser.add_argument(
+        "--tag-bytes",
+        type=int,
+        default=0,
+        choices=[0, 4, 6, 8, 10, 12, 14, 16],
+        metavar="N",
+        help="packets that are secured; `tx --security` has tags of 8 (default: 0, not secured)",
+    )
+    parser.add_argument(
         "--model", default="voice-m", help="name or directory of the bundle (default: voice-m)"
     )
     parser.add_argument("--json", action="store_true", help="the budget as JSON")
@@ -45,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     line = Line(baud=args.baud, is_synchronous=args.sync)
     codec = (spec.layers, spec.bits_per_code, spec.frame_rate_hz)
     chosen = [find_mode(args.mode, *codec)] if args.mode else all_modes(spec)
+    chosen = [replace(mode, tag_bytes=args.tag_bytes) for mode in chosen]
     rows = [budget(mode, line, red=args.red) for mode in chosen]
     fitting = [row for row in rows if row["fits"]]
     if args.json:

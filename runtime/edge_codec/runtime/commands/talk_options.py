@@ -35,7 +35,7 @@ def add_talk_options(parser: argparse.ArgumentParser) -> None:
         choices=["0", "1", "2", "auto"],
         default="auto",
         help="repeat the base layers in the packet 1 or 2 later: costs a superframe of delay each;"
-        " auto: 1 on networks, 0 on lines (default: auto)",
+        " auto: 1 on networks, 0 on lines, however much is lost (default: auto)",
     )
     parser.add_argument(
         "--duty-cycle",
@@ -81,11 +81,12 @@ def read_talk(args: argparse.Namespace, bundle: "Bundle") -> "Talk":
     line = assembly.line_of(args.port, args.baud, fast=args.fast, synchronous=args.sync)
     bitrate_bps = DEFAULT_BITRATE_BPS if args.bitrate is None else args.bitrate
     wanted = args.mode or bitrate_bps
-    mode = assembly.choose_mode(bundle.spec, wanted, line)
+    tag_bytes = 0 if security is None else security.tag_bytes
+    mode = assembly.choose_mode(bundle.spec, wanted, line, tag_bytes=tag_bytes)
     assembly.check_port(mode, args.port)
     red = assembly.choose_red(args.red, args.port, line, mode)
     return assembly.Talk(
-        mode=assembly.choose_mode(bundle.spec, wanted, line, red=red),
+        mode=assembly.choose_mode(bundle.spec, wanted, line, red=red, tag_bytes=tag_bytes),
         line=line,
         callsign=args.callsign,
         destination=group_address(args.group) if args.group else args.to or BROADCAST,

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -94,7 +94,12 @@ def line_of(url: str, baud: int | None, *, fast: bool, synchronous: bool = False
 
 
 def choose_mode(
-    spec: CodecSpec, wanted: str | float, line: Line | None = None, *, red: int = 0
+    spec: CodecSpec,
+    wanted: str | float,
+    line: Line | None = None,
+    *,
+    red: int = 0,
+    tag_bytes: int = 0,
 ) -> Mode:
     """The mode of this name, or the packet mode of the highest bitrate up to this one.
 
@@ -108,6 +113,7 @@ def choose_mode(
         mode = find_mode(wanted, *codec)
     else:
         mode = modes(*codec)[spec.layers_for(wanted) - 1]
+    mode = replace(mode, tag_bytes=tag_bytes)
     if red and mode.framing is Framing.RAW:
         raise ConfigError(f"{mode.name} frames protect themselves: --red is for packets (P modes)")
     if line is not None and (sentence := refusal(mode, line, red=red > 0)) is not None:
