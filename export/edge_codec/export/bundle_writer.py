@@ -25,9 +25,10 @@ import edge_codec.runtime
 from edge_codec.export.fold import fold_codec
 from edge_codec.export.onnx_writer import make_graphs
 from edge_codec.export.parity import (
+    LIMITS,
+    UNTRAINED_LIMITS,
     Parity,
     check_parity,
-    limits_for,
     measure_parity,
     torch_codes,
 )
@@ -122,7 +123,7 @@ def export_bundle(
         if request.clips is not None:
             _log.info("scoring the speech in %s", request.clips)
             parity = with_speech_loss(parity, codec, bundle, request.clips)
-        check_parity(parity, limits or limits_for(request.target, is_trained=facts.step > 0))
+        check_parity(parity, limits or (LIMITS if facts.step > 0 else UNTRAINED_LIMITS))
         write_manifest(folder, manifest | {"parity": parity.to_dict()})
     return load_bundle(request.out), parity
 
@@ -182,8 +183,7 @@ def write_tflite_graphs(
     """
     if not isinstance(folded, FrameCodec):
         raise ConfigError("only frame-domain codecs have TFLite graphs; take a target without")
-    frames, activations = target.call_frames(folded.spec), target.encoder_activations
-    files = write_tflite(folded, frames, precision=precision, activations=activations)
+    files = write_tflite(folded, target.call_frames(folded.spec), precision=precision)
     sizes = {"encoder": folded.encoder.state_size, "decoder": folded.decoder.state_size}
     return {
         role: write_file(folder, graph_name(role, precision, "tflite"), data)

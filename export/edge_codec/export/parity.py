@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edge_codec.export.targets import Target
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ParityError
@@ -42,8 +41,17 @@ INT8_LIMITS = {
 }
 """Those of codes only find graphs that are broken: dithering the last of 16 bits changes as many
 codes of the float encoder (docs/adr/0006). What int8 may cost is the loss of speech quality."""
-FLOAT_ACTIVATION_LIMITS = INT8_LIMITS | {"first_layer_equal": 0.99, "codes_equal": 0.95}
-"""Where only weights are int8 in the encoder, rounded to fit together."""
+TFLITE_INT8_LIMITS = INT8_LIMITS | {"first_layer_equal": 0.99, "codes_equal": 0.95}
+"""TFLite encoders have weights rounded to fit together, and products that are exact for them."""
+LIMITS: dict[str, Mapping[str, float]] = {
+    "onnx_fp32": FLOAT_LIMITS,
+    "onnx_int8": INT8_LIMITS,
+    "tflite_fp32": FLOAT_LIMITS,
+    "tflite_int8": TFLITE_INT8_LIMITS,
+}
+"""By back end and precision."""
+UNTRAINED_LIMITS = LIMITS | {"onnx_int8": {}, "tflite_int8": {}}
+"""Untrained codes are noise, which int8 cannot keep."""
 AT_MOST = ("_difference", "_loss")
 """Ends of the names of facts whose limit is the largest value; of the others it is the least."""
 
@@ -183,18 +191,6 @@ def check_parity(parity: Parity, limits: Mapping[str, Mapping[str, float]]) -> N
 def is_kept(name: str, value: float, limit: float) -> bool:
     """Whether a fact is within its limit."""
     return value <= limit if name.endswith(AT_MOST) else value >= limit
-
-
-def limits_for(target: Target, *, is_trained: bool = True) -> dict[str, Mapping[str, float]]:
-    """What the graphs of a target must keep; untrained codes are noise, which int8 cannot keep."""
-    unpacked = target.encoder_activations == "float32"
-    limits: dict[str, Mapping[str, float]] = {
-        "onnx_fp32": FLOAT_LIMITS,
-        "onnx_int8": INT8_LIMITS,
-        "tflite_fp32": FLOAT_LIMITS,
-        "tflite_int8": FLOAT_ACTIVATION_LIMITS if unpacked else INT8_LIMITS,
-    }
-    return limits if is_trained else limits | {"onnx_int8": {}, "tflite_int8": {}}
 
 
 def with_holes(codes_FK: IntArray, codebook_size: int, *, lost: bool) -> IntArray:

@@ -9,7 +9,6 @@ Source: GPTQ, arXiv 2210.17323.
 Shapes: N frames, I inputs, O outputs.
 """
 
-import copy
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import cast
@@ -46,23 +45,6 @@ def round_codec(codec: FrameCodec, speech_1T: Tensor) -> FrameCodec:
         for name, gram_II in input_grams(layers, run).items():
             layers[name].weight.copy_(round_weight(layers[name].weight, gram_II))
     return rounded
-
-
-class SplitLinear(nn.Module):
-    """A linear layer as the sum of two with int8 weights, the second for what the first leaves."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.coarse, self.fine = (copy.deepcopy(linear) for _ in range(2))
-        step_O1 = linear.weight.abs().amax(dim=1, keepdim=True) / LARGEST
-        self.coarse.weight.data = (linear.weight / step_O1).round() * step_O1
-        self.fine.weight.data = linear.weight - self.coarse.weight
-        self.fine.bias = None  # type: ignore[assignment]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """What the layer gives."""
-        y: Tensor = self.coarse(x) + self.fine(x)
-        return y
 
 
 def int8_layers(codec: FrameCodec, role: str) -> dict[str, nn.Linear]:

@@ -13,7 +13,6 @@ from edge_codec.runtime.spec import CodecSpec
 from edge_codec.training.typed_toml import build, read_table
 
 PRECISIONS = ("fp32", "int8")
-ACTIVATIONS = ("float32", "int8")
 MAX_CALL_FRAMES = 25
 """The runtime never makes a longer call."""
 
@@ -40,8 +39,6 @@ class Target:
     """Threads that one call may use."""
     providers: tuple[str, ...] = ("cpu",)
     """Where ONNX Runtime computes, best first: cpu, cuda, tensorrt."""
-    encoder_activations: str = "float32"
-    """What products of the int8 TFLite encoder take: float32 keeps more codes, int8 is faster."""
     max_mb: float = 0.0
     """Most that the int8 graphs of one back end may have, in megabytes; 0 for no limit."""
 
@@ -50,7 +47,6 @@ class Target:
         _check(self.name, "tflite", self.tflite, PRECISIONS)
         _check(self.name, "providers", self.providers, PROVIDERS)
         _check(self.name, "backend", (self.backend,), (AUTO, *BACKENDS))
-        _check(self.name, "encoder_activations", (self.encoder_activations,), ACTIVATIONS)
         if not self.onnx and not self.tflite:
             raise ConfigError(f"target {self.name} has neither onnx nor tflite graphs")
         if self.onnx and "fp32" not in self.onnx:

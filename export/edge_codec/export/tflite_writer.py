@@ -15,14 +15,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from edge_codec.export.rounding import INT8_LAYERS, SplitLinear, int8_layers
+from edge_codec.export.rounding import INT8_LAYERS, int8_layers
+from edge_codec.export.split import INNER_LAYER, split_encoder
 from edge_codec.export.two_stage import TwoStageAnalysis, TwoStageSynthesis
 from edge_codec.runtime.errors import MissingExtraError, ParityError
 from edge_codec.training.codec import FrameCodec
-from edge_codec.training.layers import Downsample
 
-ACTIVATIONS = ("float32", "int8")
-"""What the encoder's products with int8 weights take: int8 is faster, float32 keeps more codes."""
+INT8_NAMES = {"encoder": (INNER_LAYER,), "decoder": INT8_LAYERS["decoder"]}
+"""Role -> last names of the layers with int8 weights, as a file tells them."""
 
 
 class TfliteEncoder(nn.Module):
@@ -57,38 +57,36 @@ class TfliteDecoder(nn.Module):
         return {"audio": audio, "next_state": torch.cat([hidden, tail], dim=1)}
 
 
-def write_tflite(
-    folded: FrameCodec, frames: Sequence[int], *, precision: str, activations: str = "float32"
-) -> dict[str, bytes]:
+def write_tflite(folded: FrameCodec, frames: Sequence[int], *, precision: str) -> dict[str, bytes]:
     """The `encoder` and `decoder` files of a codec.
 
     Args:
         folded: what to convert, from `fold_codec`; for int8 from `round_codec`.
         frames: code frames of a call, one function each.
         precision: fp32 or int8.
-        activations: for int8: one of `ACTIVATIONS`, for the encoder.
 
     Raises:
         MissingExtraError: the converter is not installed.
         ParityError: not every layer that should be int8 is.
     """
-    shortened = shorten_transforms(folded)
+    codec = shorten_transforms(folded)
+    products = {"encoder": 0, "decoder": 0}
     if precision == "int8":
-        split_downsample(shortened)
+        products = {
+            "encoder": split_encoder(codec.encoder),
+            "decoder": len(int8_layers(codec, "decoder")),
+        }
     files = {
-        "encoder": _convert(TfliteEncoder(shortened), "audio", folded, frames),
-        "decoder": _convert(TfliteDecoder(shortened), "codes", folded, frames),
+        "encoder": _convert(TfliteEncoder(codec), "audio", folded, frames),
+        "decoder": _convert(TfliteDecoder(codec), "codes", folded, frames),
     }
-    if precision == "fp32":
-        return files
-    kinds = {"encoder": activations, "decoder": "int8"}
-    quantized = {role: _quantize(file, role, kinds[role]) for role, file in files.items()}
-    for role, file in quantized.items():
-        split = 2 if role == "encoder" else 0
-        wanted = len(frames) * (len(int8_layers(folded, role)) + split)
+    if precision == "int8":
+        files = {role: _quantize(file, INT8_NAMES[role]) for role, file in files.items()}
+    for role, file in files.items():
+        wanted = len(frames) * products[role]
         if (found := count_int8_products(file)) != wanted:
             raise ParityError(f"the {role} has {found} int8 products, expected {wanted}")
-    return quantized
+    return files
 
 
 def shorten_transforms(folded: FrameCodec) -> FrameCodec:
@@ -99,32 +97,18 @@ def shorten_transforms(folded: FrameCodec) -> FrameCodec:
     return shortened
 
 
-def split_downsample(codec: FrameCodec) -> None:
-    """Let the encoder's layer that joins two frames have int8 weights, but twice as exact."""
-    for layer in codec.encoder.body.layers:
-        if isinstance(layer, Downsample):
-            layer.linear = SplitLinear(layer.linear)  # type: ignore[assignment]
-
-
 def count_int8_products(file: bytes) -> int:
-    """Products of a TFLite file whose weights are int8, whether or not it unpacks them first."""
+    """Products of a TFLite file whose weights are int8."""
     import ai_edge_litert.schema_py_generated as schema  # noqa: PLC0415  not in every environment
 
     model = schema.ModelT.InitFromPackedBuf(file, 0)
-    builtin = schema.BuiltinOperator
     codes = [code.builtinCode for code in model.operatorCodes]
-    count = 0
-    for graph in model.subgraphs:
-        sources = {
-            operator.outputs[0]: operator.inputs[0]
-            for operator in graph.operators
-            if codes[operator.opcodeIndex] == builtin.DEQUANTIZE
-        }
-        for operator in graph.operators:
-            if codes[operator.opcodeIndex] == builtin.FULLY_CONNECTED:
-                weights = graph.tensors[sources.get(operator.inputs[1], operator.inputs[1])]
-                count += weights.type == schema.TensorType.INT8
-    return count
+    return sum(
+        graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8
+        for graph in model.subgraphs
+        for operator in graph.operators
+        if codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED
+    )
 
 
 def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[int]) -> bytes:
@@ -154,24 +138,19 @@ def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[i
     return bytes(converter.convert().model_content())
 
 
-def _quantize(file: bytes, role: str, activations: str) -> bytes:
-    """A file with int8 weights, one scale an output, in the layers that are meant to have them."""
+def _quantize(file: bytes, names: Sequence[str]) -> bytes:
+    """A file with int8 weights, one scale an output, in the layers of these last names."""
     from ai_edge_quantizer import qtyping, quantizer  # noqa: PLC0415  comes with litert-torch
 
     weights = qtyping.TensorQuantizationConfig(
         num_bits=8, symmetric=True, granularity=qtyping.QuantGranularity.CHANNELWISE
     )
-    unpacked = activations == "float32"
-    precision = qtyping.ComputePrecision
-    config = qtyping.OpQuantizationConfig(
-        weight_tensor_config=weights,
-        compute_precision=precision.FLOAT if unpacked else precision.INTEGER,
-        explicit_dequantize=unpacked,
-    )
     recipe = quantizer.Quantizer(bytearray(file))
     recipe.update_quantization_recipe(
-        regex=f".*Linear_({'|'.join((*INT8_LAYERS[role], 'coarse', 'fine'))}).*",
+        regex=f".*Linear_({'|'.join(names)}).*",
         operation_name=qtyping.TFLOperationName.FULLY_CONNECTED,
-        op_config=config,
+        op_config=qtyping.OpQuantizationConfig(
+            weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.INTEGER
+        ),
     )
     return bytes(recipe.quantize().quantized_model)

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from edge_codec.export.parity import (
+    LIMITS,
+    UNTRAINED_LIMITS,
     FloatParity,
     Int8Parity,
     Parity,
     check_parity,
-    limits_for,
     measure_parity,
     with_holes,
 )
-from edge_codec.export.targets import Target
 from edge_codec.runtime.errors import ParityError
 
 FLOAT = FloatParity(
@@ -43,7 +43,6 @@ SPOILED = {
     "tflite_int8 codes_equal": {"equal_by_layer": [0.99, 0.9]},
 }
 PERFECT = {"onnx_fp32": FLOAT, "onnx_int8": INT8, "tflite_int8": INT8}
-LIMITS = limits_for(Target(onnx=("fp32",)))
 
 
 def test_every_limit_has_a_fact():
@@ -61,12 +60,6 @@ def test_each_limit_is_enforced_by_name(name):
     spoiled = PERFECT | {graphs: replace(PERFECT[graphs], **SPOILED[name])}
     with pytest.raises(ParityError, match=rf"codec: {name} is .*, limit {LIMITS[graphs][fact]:g};"):
         check_parity(Parity(graphs=spoiled), LIMITS)
-
-
-def test_int8_activations_are_held_to_less():
-    spoiled = replace(INT8, equal_by_layer=[0.985, 0.8])
-    limits = limits_for(Target(tflite=("int8",), encoder_activations="int8"))
-    check_parity(Parity(graphs={"tflite_int8": spoiled}), limits)
 
 
 def test_facts_are_rounded_for_the_manifest():
@@ -102,7 +95,7 @@ def test_holes_are_missing_layers_and_lost_frames():
 
 def test_untrained_int8_graphs_have_no_codes_to_keep():
     spoiled = Parity(graphs=PERFECT | {"onnx_int8": replace(INT8, equal_by_layer=[0.5, 0.1])})
-    check_parity(spoiled, limits_for(Target(onnx=("fp32", "int8")), is_trained=False))
+    check_parity(spoiled, UNTRAINED_LIMITS)
     broken = Parity(graphs=PERFECT | {"onnx_fp32": replace(FLOAT, codes_equal=0.5)})
     with pytest.raises(ParityError):
-        check_parity(broken, limits_for(Target(onnx=("fp32", "int8")), is_trained=False))
+        check_parity(broken, UNTRAINED_LIMITS)

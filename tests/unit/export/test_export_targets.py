@@ -49,7 +49,6 @@ def test_a_target_may_be_any_file(tmp_path):
         ("", "neither onnx nor tflite"),
         ('tflite = ["int8"]\nbackend = "onnx"', "runs onnx and has no graphs for it"),
         ('tflite = ["int8"]\nproviders = ["npu"]', "providers cannot be 'npu'"),
-        ('tflite = ["int8"]\nencoder_activations = "int4"', "cannot be 'int4'"),
         ("=", "is not TOML"),
     ],
 )

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     }
     report = _as_json(bundle, parity, costs)
     (bundle.path / REPORT_NAME).write_text(report + "\n", encoding="utf-8")
-    print(report if args.json else _as_table(bundle, parity, costs, request.target))
+    print(report if args.json else _as_table(bundle, parity, costs))
 
 
 def _target(args: argparse.Namespace) -> "Target":
@@ -128,18 +128,15 @@ def _graph_bytes(bundle: "Bundle", name: str) -> int:
     return bundle.graphs_bytes(precision, backend)
 
 
-def _as_table(
-    bundle: "Bundle", parity: "Parity", costs: dict[str, "Cost"], target: "Target"
-) -> str:
-    from edge_codec.export.parity import limits_for
+def _as_table(bundle: "Bundle", parity: "Parity", costs: dict[str, "Cost"]) -> str:
+    from edge_codec.export.parity import LIMITS
 
-    limits = limits_for(target)
     lines = [f"{bundle.name} {bundle.model_hash[:8]}, files {bundle.manifest_hash[:8]}, in"]
     lines += [str(bundle.path), "", "| graphs | compared | value | limit |"]
     lines += ["| --- | --- | ---: | ---: |"]
     for graphs, facts in parity.graphs.items():
         for name, value in facts.to_dict().items():
-            limit = limits[graphs].get(name)
+            limit = LIMITS[graphs].get(name)
             shown = "" if limit is None else f"{limit:g}"
             lines.append(f"| {graphs} | {name} | {value:.3g} | {shown} |")
         by_layer = asdict(facts).get("equal_by_layer", [])
