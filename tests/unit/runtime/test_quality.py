@@ -173,7 +173,7 @@ def test_one_clip_has_no_confidence():
 
 @pytest.mark.parametrize("samples", [0, 400, 9_000])
 def test_visqol_says_of_what_it_knows_nothing(speech, samples):
-    with pytest.raises(AudioError, match="cannot be scored|cannot score"):
+    with pytest.raises(AudioError, match=r"cannot be scored|cannot score"):
         quality.visqol(speech[:samples], speech[:samples])
 
 
