@@ -1,6 +1,7 @@
 """The wheel, installed alone as on a board: no torch, and it works."""
 
 import os
+import platform
 import subprocess
 import sys
 import venv
@@ -51,6 +52,15 @@ def run_on(board, *argv):
 def test_nothing_of_training_is_installed(board):
     code = "import importlib.util as u, sys; print([n for n in sys.argv[1:] if u.find_spec(n)])"
     assert run_on(board, "python", "-c", code, *DEVELOPER_PACKAGES).strip() == "[]"
+
+
+def test_both_back_ends_are_installed_where_both_have_wheels(board):
+    code = """
+from edge_codec.runtime.backends.selection import is_installed
+print(is_installed("onnx"), is_installed("tflite"))
+"""
+    has_litert = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")
+    assert run_on(board, "python", "-c", code).split() == ["True", str(has_litert)]
 
 
 def test_the_link_runs_in_c_where_the_wheel_could_be_built_so(board, wheel):
