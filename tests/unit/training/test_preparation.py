@@ -106,11 +106,14 @@ def test_unusable_files_are_named_and_skipped(tmp_path):
     (folder / "cut.flac").write_bytes(tone_bytes()[:200])
     soundfile.write(folder / "none.wav", np.zeros(0), RATE_HZ)
     soundfile.write(folder / "nan.wav", np.full(100, np.nan), RATE_HZ, subtype="FLOAT")
+    soundfile.write(folder / "slow.wav", np.zeros(100), 1)
+    soundfile.write(folder / "tick.wav", np.zeros(1), 768_000)
     made = prepare(tmp_path / "out", [folder], rate_hz=RATE_HZ)
     assert made.clips == 1
-    names = ["cut.flac", "empty.wav", "nan.wav", "none.wav", "text.mp3"]
+    names = ["cut.flac", "empty.wav", "nan.wav", "none.wav", "slow.wav", "text.mp3", "tick.wav"]
     assert sorted(made.skipped) == [f"in/{name}" for name in names]
     assert "NaN" in made.skipped["in/nan.wav"]
+    assert "a rate of 1 Hz" in made.skipped["in/slow.wav"]
     assert read_manifest(tmp_path / "out")["skipped"] == made.skipped
     assert len(load_cache(tmp_path / "out").samples) == 8_000
 
@@ -224,6 +227,12 @@ def test_lost_audio_is_noticed(tmp_path, monkeypatch):
     os.truncate(tmp_path / "out" / "audio.s16", 100)
     with pytest.raises(AudioError, match="shorter than its journal"):
         prepare(tmp_path / "out", given, rate_hz=RATE_HZ)
+    journal = tmp_path / "out" / cache_writer.JOURNAL_NAME
+    header = journal.read_text().splitlines()[0]
+    for line in ("no JSON", "[]", "{}", '{"name": "a", "clip": 3}', '{"name": "a", "clip": {}}'):
+        journal.write_text(f"{header}\n{line}\n")
+        with pytest.raises(ConfigError, match=r"damaged.*delete"):
+            prepare(tmp_path / "out", given, rate_hz=RATE_HZ)
 
 
 def test_a_finished_cache_is_not_overwritten(tmp_path):

@@ -18,6 +18,8 @@ from edge_codec.training import stems
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".au", stems.SUFFIX)
 """Ends of file names this project takes for audio (lower case)."""
+RATES_HZ = (1_000, 1_000_000)
+"""Rates of recordings: a file that claims a lower one would grow without bound when resampled."""
 _BLOCK_SAMPLES = 1 << 18
 
 
@@ -60,13 +62,16 @@ def iter_mono(source: Path | BinaryIO, rate_hz: int) -> Iterator[NDArray[np.floa
     """Chunks of a file, channels averaged, resampled to `rate_hz`, nominally -1 to 1.
 
     Raises:
-        AudioError: the file cannot be decoded, is empty, or holds NaN or infinity.
+        AudioError: the file cannot be decoded, is empty, claims a rate outside `RATES_HZ`, or
+            holds NaN or infinity.
         MissingExtraError: what decodes it is not installed.
     """
     name = getattr(source, "name", source)
     resampler = None
     with _reports_damage(name):
         for file_rate_hz, block in _iter_blocks(source):
+            if not RATES_HZ[0] <= file_rate_hz <= RATES_HZ[1]:
+                raise AudioError(f"{name}: claims a rate of {file_rate_hz} Hz; export it again")
             if not np.isfinite(block).all():
                 raise AudioError(f"{name}: holds NaN or infinite samples; export it again")
             resampler = resampler or soxr.ResampleStream(file_rate_hz, rate_hz, 1, dtype="float32")

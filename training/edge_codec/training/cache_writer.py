@@ -30,7 +30,7 @@ class CacheWriter:
         """Start a cache in `folder`, or go on with the unfinished one there.
 
         Raises:
-            ConfigError: the folder holds a finished cache, or one of other sources.
+            ConfigError: the folder holds a finished cache, one of other sources, or a damaged one.
             AudioError: the audio is shorter than the journal says.
         """
         if (folder / MANIFEST_NAME).exists():
@@ -38,14 +38,18 @@ class CacheWriter:
         self._folder = folder
         self._rate_hz = rate_hz
         header = {"sources": sources, "sample_rate_hz": rate_hz}
-        lines = list(_read_journal(folder / JOURNAL_NAME)) or [header]
+        journal = folder / JOURNAL_NAME
+        try:
+            lines = list(_read_journal(journal)) or [header]
+            self.seen = [line["name"] for line in lines[1:]]
+            self.clips = [CachedClip(**line["clip"]) for line in lines[1:] if "clip" in line]
+            self.skipped = {line["name"]: line["reason"] for line in lines[1:] if "reason" in line}
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{journal} is damaged ({error}); delete {folder}") from error
         if lines[0] != header:
             raise ConfigError(f"{folder} is an unfinished cache of other sources; delete it first")
-        self.seen = [line["name"] for line in lines[1:]]
-        self.clips = [CachedClip(**line["clip"]) for line in lines[1:] if "clip" in line]
-        self.skipped = {line["name"]: line["reason"] for line in lines[1:] if "reason" in line}
         self._audio = _open_at(folder / AUDIO_NAME, self.samples * SAMPLE_DTYPE.itemsize)
-        self._journal = (folder / JOURNAL_NAME).open("w")
+        self._journal = journal.open("w", encoding="utf-8")
         self._write(*lines)
 
     def __enter__(self) -> "CacheWriter":
@@ -86,7 +90,7 @@ class CacheWriter:
 def _read_journal(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    for line in path.read_text().splitlines(keepends=True):
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         if line.endswith("\n"):  # the last one may have been cut by a kill
             yield json.loads(line)
 

@@ -188,6 +188,8 @@ def _decode(path: Path, samples_path: Path, rate_hz: int, is_copy: bool) -> _Dec
                 out.write(to_int16(chunk_T).tobytes())
                 loudness.push(chunk_T)
                 bandwidth.push(chunk_T)
+        if samples == 0:
+            raise AudioError(f"{path.name}: shorter than a sample at {rate_hz} Hz")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     finally:
