@@ -10,17 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.export.parity import (
-    FloatParity,
-    Parity,
-    decode,
-    encode,
-    torch_codes,
-    torch_samples,
-)
+from edge_codec.export.parity import FloatParity, Parity, decode, encode
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.training.codec import Codec
+from edge_codec.training.coders import CodecCoder
 from edge_codec.training.evaluation import Coder, clips_in, evaluate
 
 FloatArray = npt.NDArray[np.float32]
@@ -30,21 +24,6 @@ MAX_CLIPS = 12
 """More are thinned out evenly: scoring is slow."""
 MEASURES = {"visqol_loss": "visqol", "pesq_loss": "pesq_wb"}
 """Fact -> measure of `evaluate`."""
-
-
-class TorchCoder:
-    """The trained codec itself."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-
-    def encode(self, audio_T: FloatArray) -> IntArray:
-        """Codes [F, K]."""
-        return torch_codes(self._codec, audio_T)
-
-    def decode(self, codes_FK: IntArray) -> FloatArray:
-        """Samples [T]."""
-        return torch_samples(self._codec, codes_FK.astype(np.int64))
 
 
 class Int8Coder:
@@ -70,7 +49,7 @@ def with_speech_loss(parity: Parity, codec: Codec, bundle: Bundle, folder: Path)
         AudioError: there are no clips, or none can be scored.
         MissingExtraError: the scoring packages are not installed.
     """
-    best = _scores(TorchCoder(codec), codec, folder)
+    best = _scores(CodecCoder(codec), codec, folder)
     graphs = dict(parity.graphs)
     for name, facts in parity.graphs.items():
         if not isinstance(facts, FloatParity):
