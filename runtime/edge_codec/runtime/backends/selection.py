@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -121,6 +120,8 @@ def _processor() -> str:
 
 
 def _version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  3 MB
+
     try:
         return version(distribution)
     except PackageNotFoundError:
