@@ -94,7 +94,7 @@ def _words(path: str, key: str, value: object, *, is_switch: bool) -> list[str]:
         raise ConfigError(f"{path}: {key} must be {wanted}, got {value!r}")
     if is_switch:
         return [f"--{key}"] if value else []
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or "\0" in str(value):
         raise ConfigError(f"{path}: {key} must be a number or text, got {value!r}")
     return [f"--{key}={value}"]
 
