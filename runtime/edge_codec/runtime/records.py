@@ -13,7 +13,6 @@ from zlib import crc32
 
 SYNC = b"\xec\xf1"
 MAX_PAYLOAD_BYTES = 8192
-MAX_FRAME = (1 << 32) - 1
 
 _HEAD = struct.Struct(">2sBIH")
 _CRC = struct.Struct(">I")
