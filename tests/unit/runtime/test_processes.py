@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -48,6 +49,23 @@ def test_a_stream_is_decoded_while_it_arrives(tmp_path):
     assert len(first) > 0
     assert len(first + rest) == 2 * 48_000
     assert decoder.returncode == 0
+
+
+def test_ctrl_c_while_the_command_line_loads_is_no_traceback():
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "edge_codec.runtime.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from edge_codec.runtime.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=command_environment(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, b"")
 
 
 def test_ctrl_c_keeps_what_was_encoded(tmp_path):
