@@ -76,7 +76,8 @@ class StreamEncoder:
             )
         if not np.isfinite(samples_T).all():
             raise AudioError("the encoder got NaN or infinite samples; check what makes them")
-        samples_T = np.concatenate([self._kept_T, samples_T])
+        if len(self._kept_T):
+            samples_T = np.concatenate([self._kept_T, samples_T])
         whole = len(samples_T) - len(samples_T) % self.spec.hop_samples
         self._kept_T = samples_T[whole:].copy()
         return self._encode(samples_T[:whole])
@@ -92,12 +93,12 @@ class StreamEncoder:
 
     def _encode(self, samples_T: FloatArray) -> IntArray:
         step = FRAMES_PER_CALL * self.spec.hop_samples
-        pieces = [np.zeros((0, self.spec.layers), np.int64)]
+        pieces = []
         for start in range(0, len(samples_T), step):
             piece_1T = samples_T[None, start : start + step]
             codes_1FK, self._state = self._graph.run(piece_1T, self._state)
-            pieces.append(codes_1FK[0])
-        return np.concatenate(pieces)
+            pieces.append(codes_1FK[0].astype(np.int64, copy=False))
+        return _joined(pieces, np.zeros((0, self.spec.layers), np.int64))
 
 
 class StreamDecoder:
@@ -189,12 +190,17 @@ class StreamDecoder:
             raise CodeRangeError(f"valid layers must be 0 to {self.spec.layers}")
 
     def _decode(self, codes_FK: IntArray) -> FloatArray:
-        pieces = [np.zeros(0, np.float32)]
+        pieces = []
         for start in range(0, len(codes_FK), FRAMES_PER_CALL):
             piece_1FK = codes_FK[None, start : start + FRAMES_PER_CALL]
             samples_1T, self._state = self._graph.run(piece_1FK, self._state)
             pieces.append(samples_1T[0])
-        return np.concatenate(pieces)
+        return _joined(pieces, np.zeros(0, np.float32))
+
+
+def _joined(pieces: list[npt.NDArray[Any]], nothing: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One array of all pieces; most calls of a stream have one, which is not copied."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate([nothing, *pieces])
 
 
 def _is_whole(values: npt.NDArray[Any]) -> bool:
