@@ -147,10 +147,14 @@ class Model:
 
     def save(self, name: str, *graphs: Graph) -> None:
         """Write the file with these functions to be called."""
+        (TFLITE_STUBS / name).write_bytes(self.packed(*graphs))
+
+    def packed(self, *graphs: Graph) -> bytes:
+        """The file with these functions to be called."""
         self.model.signatureDefs = [graph.signature for graph in graphs]
         builder = flatbuffers.Builder()
         builder.Finish(self.model.Pack(builder), b"TFL3")
-        (TFLITE_STUBS / name).write_bytes(bytes(builder.Output()))
+        return bytes(builder.Output())
 
 
 def _named(name: str, index: int) -> schema.TensorMapT:

@@ -1,0 +1,154 @@
+"""What is handed to the TFLite converter, and what is counted in what it gives.
+
+The converter itself needs `make export-env`; a stand-in notes what it is asked for.
+"""
+
+import sys
+from ast import literal_eval
+from dataclasses import dataclass, field
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+
+from edge_codec.export import tflite_writer
+from edge_codec.export.fold import fold_codec
+from edge_codec.export.rounding import SplitLinear, int8_layers
+from edge_codec.export.tflite_writer import (
+    TfliteDecoder,
+    TfliteEncoder,
+    count_int8_products,
+    shorten_transforms,
+    split_downsample,
+    write_tflite,
+)
+from edge_codec.runtime.errors import MissingExtraError, ParityError
+from edge_codec.training.layers import Downsample
+
+
+@pytest.fixture
+def folded(codec):
+    return fold_codec(codec)
+
+
+@dataclass
+class Converter:
+    """Stands for `litert_torch`: a file is the names of its functions."""
+
+    asked: dict = field(default_factory=dict)
+
+    def signature(self, name, module, sample_kwargs):
+        with torch.no_grad():
+            module(**sample_kwargs)
+        shapes = {key: list(value.shape) for key, value in sample_kwargs.items()}
+        return Converter(self.asked | {name: shapes})
+
+    def convert(self):
+        return SimpleNamespace(model_content=lambda: repr(self.asked).encode())
+
+
+@pytest.fixture
+def converter(monkeypatch):
+    module = ModuleType("litert_torch")
+    module.signature = Converter().signature
+    monkeypatch.setitem(sys.modules, "litert_torch", module)
+
+
+@torch.no_grad()
+def test_what_is_converted_does_what_the_codec_does(folded, speech):
+    encoder, decoder = TfliteEncoder(folded), TfliteDecoder(folded)
+    states = [folded.encoder.zero_state(), folded.decoder.zero_state()]
+    expected_states = list(states)
+    for audio in torch.from_numpy(speech[: 40 * folded.spec.hop_samples])[None].split(
+        10 * folded.spec.hop_samples, dim=1
+    ):
+        found = encoder(audio, states[0])
+        codes, expected_states[0] = folded.encode_step(audio, expected_states[0])
+        assert found["codes"].dtype == torch.int32
+        torch.testing.assert_close(found["codes"].long(), codes.long())
+        heard = decoder(found["codes"], states[1])
+        expected, expected_states[1] = folded.decode_step(codes, expected_states[1])
+        torch.testing.assert_close(heard["audio"], expected, atol=1e-5, rtol=1e-4)
+        states = [found["next_state"], heard["next_state"]]
+        torch.testing.assert_close(states, expected_states, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_shorter_transforms_change_no_codes_and_leave_the_codec_alone(folded, speech):
+    audio, state = torch.from_numpy(speech)[None], folded.encoder.zero_state()
+    before = sum(value.numel() for value in folded.encoder.analysis.buffers())
+    shortened = shorten_transforms(folded)
+    codes, _ = folded.encode_step(audio, state)
+    assert (shortened.encode_step(audio, state)[0] == codes).float().mean() > 0.995
+    assert sum(value.numel() for value in shortened.encoder.analysis.buffers()) < before / 2
+    assert sum(value.numel() for value in folded.encoder.analysis.buffers()) == before
+
+
+@torch.no_grad()
+def test_layers_that_join_frames_become_two(folded, speech):
+    shortened = shorten_transforms(folded)
+    split_downsample(shortened)
+    joining = [layer for layer in shortened.encoder.body.layers if isinstance(layer, Downsample)]
+    assert [type(layer.linear) for layer in joining] == [SplitLinear]
+    audio, state = torch.from_numpy(speech)[None], folded.encoder.zero_state()
+    same = shortened.encode_step(audio, state)[0] == folded.encode_step(audio, state)[0]
+    assert same.float().mean() > 0.995
+
+
+def test_every_length_of_call_is_a_function(converter, folded):
+    files = write_tflite(folded, [1, 4], precision="fp32")
+    hop, layers = folded.spec.hop_samples, folded.spec.layers
+    inputs = {"encoder": ("audio", [hop]), "decoder": ("codes", [1, layers])}
+    for role, (name, (first, *rest)) in inputs.items():
+        state = [1, getattr(folded, role).state_size]
+        assert literal_eval(files[role].decode()) == {
+            f"frames_{count}": {name: [1, count * first, *rest], "state": state} for count in (1, 4)
+        }
+
+
+def test_without_the_converter_the_next_step_is_named(monkeypatch, folded):
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    with pytest.raises(MissingExtraError, match="make export-env"):
+        write_tflite(folded, [1], precision="fp32")
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_layer_that_stayed_float_is_an_error(converter, monkeypatch, folded, missing):
+    asked = {}
+
+    def quantize(file, role, activations):
+        asked[role] = activations
+        return role.encode()
+
+    def count(file):
+        role = file.decode()
+        split = 2 if role == "encoder" else 0
+        return 2 * (len(int8_layers(folded, role)) + split) - missing * (role == "decoder")
+
+    monkeypatch.setattr(tflite_writer, "_quantize", quantize)
+    monkeypatch.setattr(tflite_writer, "count_int8_products", count)
+    if missing:
+        wanted = 2 * len(int8_layers(folded, "decoder"))
+        message = f"the decoder has {wanted - 1} int8 products, expected {wanted}"
+        with pytest.raises(ParityError, match=message):
+            write_tflite(folded, [1, 4], precision="int8")
+    else:
+        write_tflite(folded, [1, 4], precision="int8", activations="float32")
+        assert asked == {"encoder": "float32", "decoder": "int8"}
+
+
+def test_int8_products_are_counted_packed_or_not():
+    pytest.importorskip("ai_edge_litert")
+    from support.make_tflite_stubs import Graph, Model, schema
+
+    model = Model()
+    graph = Graph(model, "frames_1")
+    x = graph.takes("x", [1, 4])
+    as_float, packed, unpacked = (graph.tensor([2, 4], "float32", bytes(32)) for _ in range(3))
+    for index in (packed, unpacked):
+        graph.graph.tensors[index].type = schema.TensorType.INT8
+    weights = graph.do("DEQUANTIZE", [unpacked], [2, 4])
+    for taken in (as_float, packed, weights):
+        y = graph.do("FULLY_CONNECTED", [x, taken], [1, 2])
+    graph.gives(y=y)
+    assert count_int8_products(model.packed(graph)) == 2
