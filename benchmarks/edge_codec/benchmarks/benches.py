@@ -124,7 +124,8 @@ def _latency(plan: Plan, session: Session) -> None:
     peers, missing = open_installed(weighed)
     session.skipped |= skipped | missing
     ours = ModelCoder(bundle, bundle.spec.layers_for(OUR_BITRATE_BPS), precision=precision)
-    results += latency.measure_coders([ours, *peers], seconds=plan.seconds)
+    seconds = latency.RATIO_ROUNDS * plan.seconds
+    results += latency.measure_coders([ours, *peers], seconds=seconds if peers else plan.seconds)
 
 
 def _ram(plan: Plan, session: Session) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edge_codec.benchmarks.latency import call_cpu_us
+from edge_codec.benchmarks.latency import time_ratio
 from edge_codec.benchmarks.record import LatencyRun, QualityRun, Record
-from edge_codec.benchmarks.stats import Ratio, ratio_of_medians
+from edge_codec.benchmarks.stats import Ratio
 from edge_codec.benchmarks.tables import cpu_factor
 
 
@@ -65,13 +65,11 @@ def _latencies(first: Record, later: Record) -> Iterator[Difference]:
         before = known.get(_configuration(run))
         if before is None:
             continue
-        ours, theirs = call_cpu_us(run), call_cpu_us(before)
-        ratio = ratio_of_medians(ours, theirs)
         yield Difference(
             what=f"{_configuration(run)}, CPU real-time factor",
             first=cpu_factor(before),
             later=cpu_factor(run),
-            ratio=ratio,
+            ratio=time_ratio(run, before),
         )
 
 

@@ -1,9 +1,10 @@
 """Times frames with the public API of whichever checkout is on PYTHONPATH, new or old.
 
-    python frame_probe.py MODEL SECONDS
+    python frame_probe.py MODEL ROUNDS
 
-Prints processor microseconds of encoding and decoding each frame, as JSON. Imports nothing of
-the benchmarks: an earlier commit may not have them.
+Prints processor microseconds of encoding and decoding each frame of a second of noise, a list for
+each round of the same frames, as JSON. Imports nothing of the benchmarks: an earlier commit may not
+have them.
 """
 
 import json
@@ -14,22 +15,21 @@ import numpy as np
 
 from edge_codec.runtime import StreamDecoder, StreamEncoder, load_bundle
 
-WARM_UP_FRAMES = 50
 
-
-def main(model: str, seconds: float) -> None:
-    """Run a model on noise, one frame a call."""
+def main(model: str, rounds: int) -> None:
+    """Run a model on noise, one frame a call; the first round warms up and is not printed."""
     bundle = load_bundle(model)
     encoder, decoder = StreamEncoder(bundle), StreamDecoder(bundle)
-    noise = np.random.default_rng(0)
-    taken_us = []
-    for _ in range(WARM_UP_FRAMES + round(seconds * bundle.spec.frame_rate_hz)):
-        frame_T = noise.standard_normal(bundle.spec.hop_samples, np.float32) * np.float32(0.1)
+    frames, samples = round(bundle.spec.frame_rate_hz), bundle.spec.hop_samples
+    noise = np.random.default_rng(0).standard_normal((frames, samples), np.float32)
+    taken_us = np.zeros((1 + rounds, frames))
+    for call in np.ndindex(taken_us.shape):
+        frame_T = noise[call[1]] * np.float32(0.1)
         start_ns = time.process_time_ns()
         decoder.push(encoder.push(frame_T))
-        taken_us.append((time.process_time_ns() - start_ns) / 1000)
-    print(json.dumps(taken_us[WARM_UP_FRAMES:]))
+        taken_us[call] = (time.process_time_ns() - start_ns) / 1000
+    print(json.dumps(taken_us[1:].tolist()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]))

@@ -8,7 +8,7 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,13 @@ from edge_codec.benchmarks.graph_stages import graph_times_us
 from edge_codec.benchmarks.link_loop import LinkLoop
 from edge_codec.benchmarks.record import LatencyRun
 from edge_codec.benchmarks.speech import packaged_speech
-from edge_codec.benchmarks.stats import StageTimes, sum_up
+from edge_codec.benchmarks.stats import (
+    Ratio,
+    StageTimes,
+    ratio_of_fastest,
+    ratio_of_medians,
+    sum_up,
+)
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.errors import MissingExtraError
 
@@ -30,6 +36,11 @@ WARM_UP_S = 1.0
 BLOCK_S = 0.24
 """Codecs take turns after so much audio: short beside what disturbs a machine, long enough to have
 the caches to themselves, as on a board."""
+PIECE_S = 1.0
+"""Speech that is coded over and over: the fastest of its rounds is what a call takes by itself.
+Turns do not divide it, so that no call is the first of a turn, with cold caches, every time."""
+RATIO_ROUNDS = 8
+"""Rounds beside peers for one of the sweep: under load few of them are undisturbed."""
 CALL_FRAMES = (1, 4, 12)
 """Call lengths of the sweep: 20, 80 and 240 ms, the last a superframe of most modes."""
 STAGES = ("resample in", "encode", "link send", "link receive", "decode", "resample out")
@@ -53,15 +64,15 @@ class _Stage:
 class _Lane:
     """One codec with its own piece of speech and its own times."""
 
-    def __init__(self, coder: Coder, calls: int, *, has_device: bool) -> None:
+    def __init__(self, coder: Coder, seconds: float, *, has_device: bool) -> None:
         self.coder = coder
-        samples = calls * coder.frame_samples
-        self.calls = calls
-        self.warm_up_calls = max(1, round(WARM_UP_S * coder.rate_hz / coder.frame_samples))
-        speech_T = packaged_speech(
-            coder.rate_hz, samples + self.warm_up_calls * coder.frame_samples
-        )
-        self._frames = iter(speech_T.reshape(-1, coder.frame_samples))
+        calls_per_s = coder.rate_hz / coder.frame_samples
+        self.rounds = max(1, round(seconds / PIECE_S))
+        self.calls = max(1, round(seconds / self.rounds * calls_per_s))
+        self.warm_up_calls = max(1, round(WARM_UP_S * calls_per_s))
+        speech_T = packaged_speech(coder.rate_hz, self.calls * coder.frame_samples)
+        frames = cycle(speech_T.reshape(-1, coder.frame_samples))
+        self._frames = islice(frames, self.warm_up_calls + self.rounds * self.calls)
         self._device = _SoundCard(coder.rate_hz) if has_device else None
         self._link = LinkLoop(coder) if has_device and isinstance(coder, ModelCoder) else None
         self._stages = {name: _Stage() for name in STAGES}
@@ -114,15 +125,8 @@ class _SoundCard:
 def measure_coders(
     coders: Sequence[Coder], *, seconds: float, threads: int = 1, has_device: bool = False
 ) -> list[LatencyRun]:
-    """Time every codec on `seconds` of speech, in turn, call by call."""
-    lanes = [
-        _Lane(
-            coder,
-            max(1, round(seconds * coder.rate_hz / coder.frame_samples)),
-            has_device=has_device,
-        )
-        for coder in coders
-    ]
+    """Time every codec on `seconds` of speech, rounds of `PIECE_S`, in turn, call by call."""
+    lanes = [_Lane(coder, seconds, has_device=has_device) for coder in coders]
     meter = EnergyMeter() if len(lanes) == 1 else None
     gc.collect()
     gc.disable()
@@ -168,9 +172,18 @@ def measure_model(bundle: Bundle, *, seconds: float, precision: str) -> LatencyR
     return replace(run, graph_us=graph_times_us(bundle, run.precision) if is_onnx else {})
 
 
-def call_cpu_us(run: LatencyRun) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """[N] processor time of encoding and decoding in each counted call."""
-    return np.add(run.stages["encode"].cpu_us, run.stages["decode"].cpu_us).astype(np.float64)
+def time_ratio(ours: LatencyRun, theirs: LatencyRun) -> Ratio:
+    """Processor time of a call, encoded and decoded, of one run by that of another."""
+    ours_RN, theirs_RN = _call_cpu_us(ours), _call_cpu_us(theirs)
+    if min(ours.rounds, theirs.rounds) == 1:
+        return ratio_of_medians(ours_RN.ravel(), theirs_RN.ravel())
+    return ratio_of_fastest(ours_RN, theirs_RN)
+
+
+def _call_cpu_us(run: LatencyRun) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """[R, N] processor time of encoding and decoding in each round of each counted call."""
+    times = np.add(run.stages["encode"].cpu_us, run.stages["decode"].cpu_us)
+    return times.astype(np.float64).reshape(run.rounds, -1)
 
 
 def _open(bundle: Bundle, precision: str, call_frames: int, threads: int) -> ModelCoder:
@@ -180,7 +193,7 @@ def _open(bundle: Bundle, precision: str, call_frames: int, threads: int) -> Mod
 
 def _run_of(lane: _Lane, threads: int, joules: float | None) -> LatencyRun:
     coder = lane.coder
-    audio_s = lane.audio_s * (lane.calls + lane.warm_up_calls)
+    audio_s = lane.audio_s * (lane.rounds * lane.calls + lane.warm_up_calls)
     return LatencyRun(
         codec=coder.name,
         backend=coder.backend,
@@ -189,6 +202,7 @@ def _run_of(lane: _Lane, threads: int, joules: float | None) -> LatencyRun:
         call_frames=getattr(coder, "call_frames", 1),
         audio_s=lane.audio_s,
         warm_up_calls=lane.warm_up_calls,
+        rounds=lane.rounds,
         stages=lane.times(),
         graph_us={},
         joules_per_audio_s=None if joules is None else round(joules / audio_s, 4),

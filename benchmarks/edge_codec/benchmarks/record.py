@@ -16,7 +16,7 @@ from edge_codec.benchmarks.stats import StageTimes
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.quality import Mean
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SECTIONS = ("latency", "ram", "quality", "thesis", "link", "instructions")
 """Fields of a record that are lists of runs."""
 PACKAGES = (
@@ -42,6 +42,8 @@ class LatencyRun:
     """Audio a call, seconds: the deadline."""
     warm_up_calls: int
     """Calls that were made first and not counted."""
+    rounds: int
+    """How often the same calls were made, one round after the other, as the raw times stand."""
     stages: dict[str, StageTimes]
     """encode and decode; with resample and link where they were measured."""
     graph_us: dict[str, float]

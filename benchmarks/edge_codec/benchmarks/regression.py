@@ -22,11 +22,11 @@ import numpy as np
 from edge_codec.benchmarks import emulation
 from edge_codec.benchmarks.benches import Plan, measure
 from edge_codec.benchmarks.comparison import compare_instructions
-from edge_codec.benchmarks.latency import call_cpu_us
+from edge_codec.benchmarks.latency import time_ratio
 from edge_codec.benchmarks.processes import output_of
 from edge_codec.benchmarks.record import LatencyRun, Record, load_record
 from edge_codec.benchmarks.reports import REPOSITORY, latest_record
-from edge_codec.benchmarks.stats import Ratio, quotient, ratio_of_medians
+from edge_codec.benchmarks.stats import Ratio, quotient, ratio_of_fastest
 from edge_codec.runtime.errors import EdgeCodecError, MissingExtraError
 
 TIME_LIMIT = 0.10
@@ -35,6 +35,8 @@ INSTRUCTION_LIMIT = 0.02
 ROUNDS = 4
 """Processes of each commit, taken in turns."""
 PROBE_S = 8.0
+PROBE_ROUNDS = 10
+"""Of one second of audio in each process."""
 STAGE_SHARE = 0.10
 """A stage is named as a reason when it moved by more than this."""
 
@@ -83,7 +85,7 @@ def peer_ratios(record: Record) -> dict[str, Ratio]:
     peers = [run for run in record.latency if run not in ours]
     if not ours:
         return {}
-    return {run.codec: ratio_of_medians(call_cpu_us(ours[-1]), call_cpu_us(run)) for run in peers}
+    return {run.codec: time_ratio(ours[-1], run) for run in peers}
 
 
 def is_slower(findings: Sequence[Finding]) -> bool:
@@ -123,17 +125,18 @@ def compare_commits(model: Path, base: str, rounds: int = ROUNDS) -> Finding:
         finally:
             output_of(["git", "-C", str(REPOSITORY), "worktree", "remove", "--force", folder])
     then, now = (np.concatenate(times) for times in zip(*turns, strict=True))
-    return Finding(what=f"time, now / {base}", moved=ratio_of_medians(now, then), limit=TIME_LIMIT)
+    moved = ratio_of_fastest(now, then)
+    return Finding(what=f"time, now / {base}", moved=moved, limit=TIME_LIMIT)
 
 
-def _probe(checkout: Path, model: Path) -> list[float]:
-    """Processor microseconds of every frame, by the code of one checkout."""
+def _probe(checkout: Path, model: Path) -> list[list[float]]:
+    """Processor microseconds of every frame in every round, by the code of one checkout."""
     paths = [str(checkout / part) for part in ("runtime", "firmware_bridge")]
     environment = os.environ | {"PYTHONPATH": ":".join(paths), "OMP_NUM_THREADS": "1"}
     probe = Path(__file__).with_name("frame_probe.py")
-    command = [sys.executable, str(probe), str(model.resolve()), str(PROBE_S)]
-    shown = output_of(command, environment)
-    return [float(value) for value in json.loads(shown)]
+    command = [sys.executable, str(probe), str(model.resolve()), str(PROBE_ROUNDS)]
+    taken_us: list[list[float]] = json.loads(output_of(command, environment))
+    return taken_us
 
 
 def _graph_us(record: Record) -> dict[str, float]:

@@ -32,6 +32,7 @@ def test_latency_is_printed_and_recorded(tmp_path, capsys):
     ]  # fmt: skip
     encode = detailed.stages["encode"]
     assert len(encode.wall_us) == len(encode.cpu_us) == 50
+    assert detailed.rounds == 1
     assert encode.median_ms <= encode.p95_ms <= encode.p99_ms <= encode.max_ms
     assert {run.call_frames for run in record.latency} == {1, 4, 12}
     assert path.with_suffix(".md").read_text() == shown.removesuffix("\n")

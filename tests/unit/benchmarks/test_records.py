@@ -14,7 +14,12 @@ from edge_codec.benchmarks.graph_stages import stage_times_us
 from edge_codec.benchmarks.record import Record, load_record
 from edge_codec.benchmarks.schema import from_plain, to_json
 from edge_codec.benchmarks.session import Session
-from edge_codec.benchmarks.stats import outlier_warning, ratio_of_medians, sum_up
+from edge_codec.benchmarks.stats import (
+    outlier_warning,
+    ratio_of_fastest,
+    ratio_of_medians,
+    sum_up,
+)
 from edge_codec.runtime import load_bundle
 from edge_codec.runtime.errors import ConfigError
 from support.stub_bundle import STUB_BUNDLE
@@ -100,6 +105,27 @@ def test_a_fifth_is_seen_and_noise_is_not():
     slower = [ratio_of_medians(noisy(rng, 600), noisy(rng, 500)) for _ in range(20)]
     assert sum(ratio.differs_by(0.05) for ratio in same) == 0
     assert sum(ratio.differs_by(0.05) for ratio in slower) == 20
+
+
+def crowded(rng, calls_N, slowed, share, rounds=40):
+    """Rounds of calls of which a share, in stretches, is slowed down by what else runs."""
+    times_RN = calls_N * rng.lognormal(0.02, 0.02, (rounds, len(calls_N)))
+    in_stretches = np.repeat(rng.random(times_RN.size // 5) < share, 5).reshape(times_RN.shape)
+    return np.where(in_stretches, times_RN * rng.normal(slowed, 0.1, times_RN.shape), times_RN)
+
+
+def test_a_busy_machine_moves_medians_and_not_the_fastest_rounds():
+    rng = np.random.default_rng(1)
+    ours_N, theirs_N = np.full(50, 600.0), rng.uniform(200, 600, 50)  # what speech costs differs
+    truth = 600 / theirs_N.mean()
+    for share in (0.0, 0.5, 0.9):
+        ours = crowded(rng, ours_N, 2.5, share)
+        theirs = crowded(rng, theirs_N, 1.6, share)
+        found = ratio_of_fastest(ours, theirs)
+        assert found.ratio == pytest.approx(truth, rel=0.05)
+        assert found.low_95 < truth < found.high_95
+        assert found.high_95 / found.low_95 < (1.8 if share == 0.9 else 1.4)
+    assert ratio_of_medians(ours.ravel(), theirs.ravel()).ratio > 1.3 * truth
 
 
 def make_root(tmp_path, files):

@@ -1,24 +1,27 @@
 """The watch for slower code: sees a fifth, ignores noise, does not blame us for a peer."""
 
+import json
+
 import numpy as np
 import pytest
 
-from edge_codec.benchmarks import regression
+from edge_codec.benchmarks import frame_probe, regression
 from edge_codec.benchmarks.board import Board, Conditions
 from edge_codec.benchmarks.emulation import EmulatedBoard, load_board
 from edge_codec.benchmarks.record import SCHEMA_VERSION, InstructionRun, LatencyRun, Record
 from edge_codec.benchmarks.stats import sum_up
 from edge_codec.runtime.errors import ConfigError
+from support.stub_bundle import STUB_BUNDLE
 
 PEERS = {"Lyra v2 3.2k": 400, "Opus 6k": 250, "Codec2 3200": 100}
 CALM = Conditions(temperature_c=None, throttled=None, load_1_min=0.1)
 
 
 def make_run(codec, median_us, rng):
-    """250 calls as a busy machine gives them."""
-    drift = 1 + 0.05 * np.sin(np.linspace(0, 6, 250) + rng.uniform(0, 6))
-    times_us = median_us * drift * rng.lognormal(0, 0.1, 250)
-    times_us += (rng.random(250) < 0.03) * 5000
+    """20 rounds of 50 calls as a busy machine gives them."""
+    drift = 1 + 0.05 * np.sin(np.linspace(0, 6, 1000) + rng.uniform(0, 6))
+    times_us = median_us * drift * rng.lognormal(0, 0.1, 1000)
+    times_us += (rng.random(1000) < 0.03) * 5000
     stage = sum_up(times_us * 500, times_us * 500, 0.02)
     return LatencyRun(
         codec=codec,
@@ -28,6 +31,7 @@ def make_run(codec, median_us, rng):
         call_frames=1,
         audio_s=0.02,
         warm_up_calls=50,
+        rounds=20,
         stages={"encode": stage, "decode": stage},
         graph_us={"encoder": 300.0, "decoder": 300.0},
         joules_per_audio_s=None,
@@ -101,6 +105,11 @@ def test_what_moved_is_explained():
 def test_stages_are_named_when_their_share_moves():
     moved = list(regression._moved_stages({"a": 100, "b": 100}, {"a": 100, "b": 200}))
     assert "b takes 67 % of the graphs' time, was 50 %" in moved
+
+
+def test_frames_are_timed_in_rounds(capsys):
+    frame_probe.main(str(STUB_BUNDLE), 2)
+    assert np.shape(json.loads(capsys.readouterr().out)) == (2, 50)
 
 
 @pytest.mark.parametrize("name", ["pi-zero-2w", "pi-4", "pi-5"])
