@@ -13,17 +13,16 @@ import torch
 
 from edge_codec.export import tflite_writer
 from edge_codec.export.fold import fold_codec
-from edge_codec.export.rounding import SplitLinear, int8_layers
+from edge_codec.export.rounding import int8_layers
+from edge_codec.export.split import split_encoder
 from edge_codec.export.tflite_writer import (
     TfliteDecoder,
     TfliteEncoder,
     count_int8_products,
     shorten_transforms,
-    split_downsample,
     write_tflite,
 )
 from edge_codec.runtime.errors import MissingExtraError, ParityError
-from edge_codec.training.layers import Downsample
 
 
 @pytest.fixture
@@ -84,18 +83,8 @@ def test_shorter_transforms_change_no_codes_and_leave_the_codec_alone(folded, sp
     assert sum(value.numel() for value in folded.encoder.analysis.buffers()) == before
 
 
-@torch.no_grad()
-def test_layers_that_join_frames_become_two(folded, speech):
-    shortened = shorten_transforms(folded)
-    split_downsample(shortened)
-    joining = [layer for layer in shortened.encoder.body.layers if isinstance(layer, Downsample)]
-    assert [type(layer.linear) for layer in joining] == [SplitLinear]
-    audio, state = torch.from_numpy(speech)[None], folded.encoder.zero_state()
-    same = shortened.encode_step(audio, state)[0] == folded.encode_step(audio, state)[0]
-    assert same.float().mean() > 0.995
-
-
-def test_every_length_of_call_is_a_function(converter, folded):
+def test_every_length_of_call_is_a_function(converter, monkeypatch, folded):
+    monkeypatch.setattr(tflite_writer, "count_int8_products", lambda file: 0)
     files = write_tflite(folded, [1, 4], precision="fp32")
     hop, layers = folded.spec.hop_samples, folded.spec.layers
     inputs = {"encoder": ("audio", [hop]), "decoder": ("codes", [1, layers])}
@@ -114,30 +103,29 @@ def test_without_the_converter_the_next_step_is_named(monkeypatch, folded):
 
 @pytest.mark.parametrize("missing", [0, 1])
 def test_a_layer_that_stayed_float_is_an_error(converter, monkeypatch, folded, missing):
-    asked = {}
-
-    def quantize(file, role, activations):
-        asked[role] = activations
-        return role.encode()
+    products = {
+        "encoder": split_encoder(shorten_transforms(folded).encoder),
+        "decoder": len(int8_layers(folded, "decoder")),
+    }
 
     def count(file):
         role = file.decode()
-        split = 2 if role == "encoder" else 0
-        return 2 * (len(int8_layers(folded, role)) + split) - missing * (role == "decoder")
+        return 2 * products[role] - missing * (role == "decoder")
 
-    monkeypatch.setattr(tflite_writer, "_quantize", quantize)
+    roles = {names: role.encode() for role, names in tflite_writer.INT8_NAMES.items()}
+    monkeypatch.setattr(tflite_writer, "_quantize", lambda file, names: roles[names])
     monkeypatch.setattr(tflite_writer, "count_int8_products", count)
     if missing:
-        wanted = 2 * len(int8_layers(folded, "decoder"))
+        wanted = 2 * products["decoder"]
         message = f"the decoder has {wanted - 1} int8 products, expected {wanted}"
         with pytest.raises(ParityError, match=message):
             write_tflite(folded, [1, 4], precision="int8")
     else:
-        write_tflite(folded, [1, 4], precision="int8", activations="float32")
-        assert asked == {"encoder": "float32", "decoder": "int8"}
+        files = write_tflite(folded, [1, 4], precision="int8")
+        assert files == {"encoder": b"encoder", "decoder": b"decoder"}
 
 
-def test_int8_products_are_counted_packed_or_not():
+def test_only_products_that_take_int8_weights_are_counted():
     pytest.importorskip("ai_edge_litert")
     from support.make_tflite_stubs import Graph, Model, schema
 
@@ -151,4 +139,4 @@ def test_int8_products_are_counted_packed_or_not():
     for taken in (as_float, packed, weights):
         y = graph.do("FULLY_CONNECTED", [x, taken], [1, 2])
     graph.gives(y=y)
-    assert count_int8_products(model.packed(graph)) == 2
+    assert count_int8_products(model.packed(graph)) == 1
