@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.profile import (
+    MAX_LAYERS,
     Framing,
     StreamProfile,
     framed_bytes,
@@ -76,11 +77,11 @@ def modes(
     *,
     framing: Framing = Framing.PACKET,
 ) -> list[Mode]:
-    """Every mode of a codec, one per number of layers, lowest bitrate first."""
+    """Every mode of a codec, one per number of layers that the link can carry, lowest first."""
     make = raw_profile_for if framing is Framing.RAW else profile_for
     return [
         Mode(framing=framing, profile=make(n, bits_per_code, frame_rate_hz))
-        for n in range(1, layers + 1)
+        for n in range(1, min(layers, MAX_LAYERS) + 1)
     ]
 
 

@@ -48,8 +48,10 @@ class Shape:
 
 _SLOW_BPS = 2400
 _SHAPES = (Shape(480, up_to_bps=1500), Shape(240, up_to_bps=4000), Shape(120))
+MAX_LAYERS = 32
+"""A codec may have more: the link sends its first ones."""
 _LIMITS = {
-    "layers": (1, 32),
+    "layers": (1, MAX_LAYERS),
     "base_layers": (1, 8),
     "bits_per_code": (1, 16),
     "frames_per_superframe": (1, 64),

@@ -21,6 +21,7 @@ from edge_codec.firmware_bridge.packet import Packet, PacketType, pack_packet
 from edge_codec.firmware_bridge.voice import pack_voice
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.errors import ConfigError
+from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.transceiver import Listener, StreamMuted, assembly
 from edge_codec.runtime.transceiver.listener import Audience
 from support.link_pair import make_codes, make_hello
@@ -200,3 +201,14 @@ def test_tags_of_a_secured_link_must_fit_too(bundle: Bundle) -> None:
     assert assembly.choose_mode(bundle.spec, 1500.0, line, tag_bytes=8).tag_bytes == 8
     with pytest.raises(ConfigError, match="with tags"):
         assembly.choose_mode(bundle.spec, 1500.0, line, tag_bytes=16)
+
+
+def test_the_link_carries_the_first_32_layers_of_a_model_with_more():
+    lyra = CodecSpec(
+        sample_rate_hz=16_000, strides=(320,), layers=46, bits_per_code=4, delay_samples=0
+    )
+    assert assembly.choose_mode(lyra, 3200.0).profile.layers == 16
+    assert assembly.choose_mode(lyra, 6400.0).profile.layers == 32
+    message = r"9200 bit/s are 46 layers .* carries 32: give --bitrate 6400 or less, or a file"
+    with pytest.raises(ConfigError, match=message):
+        assembly.choose_mode(lyra, 9200.0)

@@ -108,17 +108,33 @@ def choose_mode(
         LocalLinkError: the codec has no mode of this name.
         ConfigError: the line cannot carry it; the message says what would fit.
     """
-    codec = (spec.layers, spec.bits_per_code, spec.frame_rate_hz)
     if isinstance(wanted, str):
-        mode = find_mode(wanted, *codec)
+        mode = find_mode(wanted, spec.layers, spec.bits_per_code, spec.frame_rate_hz)
     else:
-        mode = modes(*codec)[spec.layers_for(wanted) - 1]
+        mode = _mode_up_to(spec, wanted)
     mode = replace(mode, tag_bytes=tag_bytes)
     if red and mode.framing is Framing.RAW:
         raise ConfigError(f"{mode.name} frames protect themselves: --red is for packets (P modes)")
     if line is not None and (sentence := refusal(mode, line, red=red > 0)) is not None:
         raise ConfigError(sentence)
     return mode
+
+
+def _mode_up_to(spec: CodecSpec, bitrate_bps: float) -> Mode:
+    """The packet mode of the highest bitrate up to this one.
+
+    Raises:
+        ConfigError: it has more layers than the link carries.
+    """
+    table = modes(spec.layers, spec.bits_per_code, spec.frame_rate_hz)
+    layers = spec.layers_for(bitrate_bps)
+    if layers > len(table):
+        raise ConfigError(
+            f"{bitrate_bps:g} bit/s are {layers} layers of this model and the link carries "
+            f"{len(table)}: give --bitrate {spec.bitrate_bps(len(table)):g} or less, or a file "
+            "(edge-codec encode)"
+        )
+    return table[layers - 1]
 
 
 def check_port(mode: Mode, url: str) -> None:
