@@ -56,8 +56,8 @@ bench-check: $(DEV)/.done  ## Did the codec become slower? Ratios against the co
 bench-pages: $(DEV)/.done  ## Write the tables of README and docs anew from the committed records
 	$(DEV)/bin/python -m edge_codec.benchmarks.pages
 
-bench-records: $(DEV)/.done  ## Measure everything anew: CLIPS=speech/ MUSIC=music/ ENVIRONMENT=sounds/ LYRA=lyra/
-	$(DEV)/bin/python -m edge_codec.benchmarks.all_records $(if $(CLIPS),--clips $(CLIPS)) \
+bench-records: $(DEV)/.done  ## Measure everything anew: CLIPS=speech/ MUSIC=music/ ENVIRONMENT=sounds/ LYRA=lyra/ ONLY="ram files"
+	$(DEV)/bin/python -m edge_codec.benchmarks.all_records $(if $(ONLY),--only $(ONLY)) $(if $(CLIPS),--clips $(CLIPS)) \
 	  $(if $(MUSIC),--music $(MUSIC)) $(if $(ENVIRONMENT),--environment $(ENVIRONMENT)) \
 	  $(if $(LYRA),--lyra-models $(LYRA))
 
