@@ -87,7 +87,7 @@ print(*sorted(f.name for f in (runtime / "models").iterdir()))
     clips, models = run_on(board, "python", "-c", code).splitlines()
     assert clips.count(".flac") >= 3
     assert "ATTRIBUTION.md" in clips
-    assert "ATTRIBUTION.md" in models
+    assert models.split() == ["ATTRIBUTION.md", "voice-m", "voice-s"]
 
 
 def test_training_commands_name_their_extra(board):

@@ -8,7 +8,7 @@ stands between is replaced. A test checks that pages are what the records say.
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge_codec.benchmarks import tables
 from edge_codec.benchmarks.benches import OUR_BITRATE_BPS
@@ -111,10 +111,10 @@ def _peers() -> str:
     return f"{table}\n\nOn `{record.clips}`.{notes} {_source((MODELS[0], 'quality'))}"
 
 
-def _speed() -> str:
+def _speed(models: Sequence[str]) -> str:
     heads = ["model", "back end", "20 ms a call", "80 ms", "240 ms", "peak RSS MB"]
     rows = []
-    for model in MODELS:
+    for model in models:
         peaks = {
             f"{run.backend} {run.precision}": f"{run.rss_mb['peak']:.0f}"
             for run in _record("ram", model).ram
@@ -125,7 +125,7 @@ def _speed() -> str:
             ]
             rows.append([f"`{model}`", how, *cells, peaks.get(how, "")])
     table = tables.markdown_table(heads, rows, 2)
-    sources = [(model, section) for model in MODELS for section in ("latency", "ram")]
+    sources = [(model, section) for model in models for section in ("latency", "ram")]
     return f"{table}\n\n{_source(*sources)}"
 
 
@@ -226,7 +226,8 @@ _BLOCKS: dict[str, Callable[[], str]] = {
     "readme": _readme,
     "ours": _ours,
     "peers": _peers,
-    "speed": _speed,
+    "speed": lambda: _speed(MODELS),
+    "audio-speed": lambda: _speed([AUDIO_MODEL]),
     "stages": _stages,
     "sweep": _sweep,
     "ratios": _ratios,
