@@ -111,11 +111,12 @@ def _latency(plan: Plan, session: Session) -> None:
     bundle, results = session.bundle, session.results["latency"]
     precision = bundle.best_precision() if plan.precision == "auto" else plan.precision
     results.append(latency.measure_model(bundle, seconds=plan.seconds, precision=precision))
+    backends = _backends(bundle)
     swept, skipped = latency.sweep(
         bundle,
         seconds=plan.seconds,
-        backends=_backends(bundle),
-        precisions=_precisions(plan, bundle),
+        backends=backends,
+        precisions=[p for name in backends for p in _precisions(plan, with_backend(bundle, name))],
         threads=sorted({1, plan.threads}),
     )
     results += swept
