@@ -36,7 +36,7 @@ from edge_codec.export.ptq import quantize
 from edge_codec.export.rounding import round_codec
 from edge_codec.export.speech_loss import with_speech_loss
 from edge_codec.export.targets import PRECISIONS, Target
-from edge_codec.export.tflite_writer import write_tflite
+from edge_codec.export.tflite_writer import converter, write_tflite
 from edge_codec.export.weight_only import round_weights
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.errors import AudioError, ConfigError, ParityError
@@ -136,6 +136,8 @@ def write_graphs(
     Raises:
         MissingExtraError: the converter for TFLite is not installed.
     """
+    if target.tflite:
+        converter()  # what is missing is said before minutes of work, not after
     forms = dict.fromkeys(PRECISIONS, fold_codec(codec))
     if "int8" in (*target.onnx, *target.tflite) and isinstance(codec, FrameCodec):
         _log.info("fitting int8 weights")

@@ -75,8 +75,9 @@ def round_weight(
 
 
 def _add_weight(graph: onnx.GraphProto, name: str, weight_IO: npt.NDArray[np.float32]) -> None:
-    for part, tensor in zip(("weight", "scale"), round_weight(weight_IO), strict=True):
-        graph.initializer.append(numpy_helper.from_array(tensor, f"{name}/{part}"))
+    rounded_IO, scale_O = round_weight(weight_IO)
+    graph.initializer.append(numpy_helper.from_array(rounded_IO, f"{name}/weight"))
+    graph.initializer.append(numpy_helper.from_array(scale_O, f"{name}/scale"))
 
 
 def _integer_product(name: str, x: str, y: str, part: str = "") -> list[NodeProto]:

@@ -11,6 +11,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -111,19 +112,28 @@ def count_int8_products(file: bytes) -> int:
     )
 
 
-def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[int]) -> bytes:
-    """One float file with a function for each number of frames."""
+def converter() -> Any:
+    """The module that makes TFLite graphs of torch modules; 2 GB, so loaded only when used.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import litert_torch  # noqa: PLC0415  2 GB; only when used
+            import litert_torch  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             "TFLite graphs need an environment of their own: run `make export-env`, then "
             "`.venv/export-env/bin/edge-codec export`; or leave --target out for ONNX alone"
         ) from error
     logging.getLogger("litert_torch").setLevel(logging.ERROR)
-    spec, converter = codec.spec, litert_torch
+    return litert_torch
+
+
+def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[int]) -> bytes:
+    """One float file with a function for each number of frames."""
+    spec, functions = codec.spec, converter()
     for count in frames:
         x, state = {
             "audio": (torch.zeros(1, count * spec.hop_samples), codec.encoder.zero_state()),
@@ -132,10 +142,10 @@ def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[i
                 codec.decoder.zero_state(),
             ),
         }[name]
-        converter = converter.signature(
+        functions = functions.signature(
             f"frames_{count}", module.eval(), sample_kwargs={name: x, "state": state}
         )
-    return bytes(converter.convert().model_content())
+    return bytes(functions.convert().model_content())
 
 
 def _quantize(file: bytes, names: Sequence[str]) -> bytes:

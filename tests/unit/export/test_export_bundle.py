@@ -192,6 +192,7 @@ def test_command_prints_what_was_compared(checkpoint, tmp_path, clip, capsys):
     out = tmp_path / "out"
     run_command(checkpoint, "--out", out, "--clip", clip, "--metrics", scores)
     shown = capsys.readouterr().out
+    assert "For any: back end auto, 1 thread, ONNX Runtime on cpu." in shown
     assert "| onnx_fp32 | samples_difference | " in shown
     assert "| onnx_int8 | codes equal by layer | " in shown
     assert "| onnx_int8 | 0." in shown

@@ -11,10 +11,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from edge_codec.export import tflite_writer
+from edge_codec.export import bundle_writer, tflite_writer
 from edge_codec.export.fold import fold_codec
 from edge_codec.export.rounding import int8_layers
 from edge_codec.export.split import split_encoder
+from edge_codec.export.targets import Target
 from edge_codec.export.tflite_writer import (
     TfliteDecoder,
     TfliteEncoder,
@@ -140,3 +141,9 @@ def test_only_products_that_take_int8_weights_are_counted():
         y = graph.do("FULLY_CONNECTED", [x, taken], [1, 2])
     graph.gives(y=y)
     assert count_int8_products(model.packed(graph)) == 1
+
+
+def test_a_missing_converter_is_said_before_any_work(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    with pytest.raises(MissingExtraError, match="make export-env"):
+        bundle_writer.write_graphs(tmp_path, None, None, Target(tflite=("int8",)))

@@ -4,7 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge_codec.export.parity import Parity
@@ -123,6 +123,18 @@ def _as_json(bundle: "Bundle", parity: "Parity", costs: dict[str, "Cost"]) -> st
     return json.dumps(facts, indent=2)
 
 
+def _how_it_runs(target: dict[str, Any]) -> str:
+    """What a board is told.
+
+    >>> _how_it_runs({"name": "pi5", "backend": "auto", "threads": 1, "providers": ["cpu"]})
+    'For pi5: back end auto, 1 thread, ONNX Runtime on cpu.'
+    """
+    threads = f"{target['threads']} thread" + "s" * (target["threads"] > 1)
+    computes = ", then ".join(target["providers"])
+    runs = f"back end {target['backend']}, {threads}, ONNX Runtime on {computes}"
+    return f"For {target['name']}: {runs}."
+
+
 def _graph_bytes(bundle: "Bundle", name: str) -> int:
     backend, _, precision = name.partition("_")
     return bundle.graphs_bytes(precision, backend)
@@ -132,7 +144,8 @@ def _as_table(bundle: "Bundle", parity: "Parity", costs: dict[str, "Cost"]) -> s
     from edge_codec.export.parity import LIMITS
 
     lines = [f"{bundle.name} {bundle.model_hash[:8]}, files {bundle.manifest_hash[:8]}, in"]
-    lines += [str(bundle.path), "", "| graphs | compared | value | limit |"]
+    lines += [str(bundle.path), "", _how_it_runs(bundle.target), ""]
+    lines += ["| graphs | compared | value | limit |"]
     lines += ["| --- | --- | ---: | ---: |"]
     for graphs, facts in parity.graphs.items():
         for name, value in facts.to_dict().items():
