@@ -197,8 +197,9 @@ def _instructions() -> str:
             links.append(f"[{name}](/{path.relative_to(REPOSITORY)})")
             board = record.board.model if record.board.emulated else record.board.architecture
             for run in record.instructions:
-                equal = record.golden_codes_equal_percent.get(run.precision, 0.0)
-                counted = [f"{run.encode / 1e6:.2f}", f"{run.decode / 1e6:.2f}", f"{equal:.1f}"]
+                equal = record.golden_codes_equal_percent.get(run.precision)
+                checked = "" if equal is None else f"{equal:.1f}"
+                counted = [f"{run.encode / 1e6:.2f}", f"{run.decode / 1e6:.2f}", checked]
                 how = [f"`{model}`", f"{run.backend} {run.precision}"]
                 rows.append([board, record.board.cpu, *how, *counted])
     return f"{tables.markdown_table(heads, rows, 4)}\n\nFrom {', '.join(dict.fromkeys(links))}."
