@@ -7,6 +7,7 @@ line through them over the logarithm of the steps says what doubling the trainin
 matplotlib (extra `bench`).
 """
 
+import argparse
 import json
 import math
 import sys
@@ -93,13 +94,13 @@ def _draw_panel(axes: mpl.axes.Axes, points: list[LearningPoint], measure: str, 
 
 def main() -> int:
     """Draw the file named first into the one named second."""
+    parser = argparse.ArgumentParser(prog="edge_codec.benchmarks.learning")
+    parser.add_argument("points", type=Path, help="JSON file of scores")
+    parser.add_argument("figure", type=Path, help="SVG or PNG file to write")
+    args = parser.parse_args()
     try:
-        source, drawing = map(Path, sys.argv[1:])
-        draw(load_points(source), drawing)
-    except ValueError:
-        print("learning: give a file of points and a file to draw", file=sys.stderr)
-        return 2
-    except (EdgeCodecError, OSError) as error:
+        draw(load_points(args.points), args.figure)
+    except (EdgeCodecError, OSError, ValueError) as error:
         print(f"learning: {error}", file=sys.stderr)
         return 1
     return 0

@@ -61,12 +61,16 @@ def test_line_is_down_at_first_and_in_the_end(
     assert lines == [(verb, port.fileno(), bits) for verb in ("drop", "raise", "drop")]
 
 
-def test_line_is_set_anew_when_the_adapter_is_back(lines: list[tuple[str, int, int]]) -> None:
-    clock = FakeClock()
+def pulled_out_after_2_s(clock: FakeClock) -> PluggablePort:
     cuts = iter((2.0, math.inf))
-    port = PluggablePort(
+    return PluggablePort(
         lambda: WirePort(clock, 9600, next(cuts)), clock.now_s, lambda event, message: None
     )
+
+
+def test_line_is_set_anew_when_the_adapter_is_back(lines: list[tuple[str, int, int]]) -> None:
+    clock = FakeClock()
+    port = pulled_out_after_2_s(clock)
     ptt = open_ptt("rts", port)
     ptt.key(True)
     for _ in range(20):
@@ -79,10 +83,7 @@ def test_line_is_dropped_when_the_adapter_is_back(
     lines: list[tuple[str, int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = FakeClock()
-    cuts = iter((2.0, math.inf))
-    port = PluggablePort(
-        lambda: WirePort(clock, 9600, next(cuts)), clock.now_s, lambda event, message: None
-    )
+    port = pulled_out_after_2_s(clock)
     ptt = open_ptt("rts", port)
     ptt.key(True)
     clock.wait([], 2.5)
