@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python tests/support/make_tflite_stubs.py
 
-`encoder` and `decoder` have the shape of our graphs, state in and out, and fit the codec of the
-stub bundle. The other three have the shape of Lyra v2's, state in a variable, and none of its
+`encoder`, `halves` and `decoder` have the shape of our graphs, state in and out, and fit the codec
+of the stub bundle. The others have the shape of Lyra v2's, state in a variable, and none of its
 weights. Needs LiteRT, for its description of the file format.
 """
 
@@ -173,6 +173,22 @@ def write_encoder() -> None:
     graph.model.save("encoder.tflite", graph)
 
 
+def write_halves() -> None:
+    """The same encoder in two functions: `rest_1` gives the first 6 sums once more, plus 100."""
+    model = Model()
+    first = Graph(model, "frames_1")
+    audio, state = first.takes("audio", [1, 320]), first.takes("state", [1, 320])
+    total = first.do("ADD", [state, audio], [1, 320])
+    sums = first.reshaped(first.first(total, [1, 6]), [1, 1, 6])
+    codes = first.cast(sums, [1, 1, 6], "int32")
+    first.gives(codes=codes, residual=sums, next_state=total)
+    rest = Graph(model, "rest_1")
+    residual = rest.takes("residual", [1, 1, 6])
+    more = rest.do("ADD", [residual, rest.constant([100.0], "float32")], [1, 1, 6])
+    rest.gives(codes=rest.cast(more, [1, 1, 6], "int32"))
+    model.save("halves.tflite", first, rest)
+
+
 def write_decoder() -> None:
     """Audio: the codes, added up over all frames, then zeros. State: half of that."""
     graph = Graph(Model(), "serving_default")
@@ -220,6 +236,7 @@ def main() -> None:
     """Write every file."""
     TFLITE_STUBS.mkdir(exist_ok=True)
     write_encoder()
+    write_halves()
     write_decoder()
     write_soundstream_encoder()
     write_quantizer()

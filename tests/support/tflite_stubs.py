@@ -3,7 +3,7 @@
 from pathlib import Path
 
 TFLITE_STUBS = Path(__file__).parents[1] / "golden" / "tflite"
-"""encoder and decoder like ours; soundstream_encoder, quantizer and lyragan like Lyra v2's."""
+"""encoder, its halves and decoder like ours; the others like Lyra v2's."""
 
 
 def read_stubs(*names: str) -> dict[str, bytes]:

@@ -66,7 +66,8 @@ class OurMode:
         self.gross_bps = mode.gross_bps(red=bool(red))
         self.latency_ms = float(mode.mouth_to_ear_ms)
         self._mode, self._red, self._spec = mode, red, spec
-        self._encoder, self._decoder = StreamEncoder(bundle), StreamDecoder(bundle)
+        self._encoder = StreamEncoder(bundle, layers=mode.profile.layers)
+        self._decoder = StreamDecoder(bundle)
 
     def send(self, audio_T: FloatArray, channel: Channel) -> Heard:
         """One clip over the channel: packets or frames, each one piece."""

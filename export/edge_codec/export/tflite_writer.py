@@ -1,8 +1,9 @@
 """A codec as two TFLite files: samples -> codes and codes -> samples, one packed state each.
 
 A file has one function for each length of call, `frames_1` for a call of one code frame, and all
-of them share their weights. Needs an environment of its own (`make export-env`): litert-torch
-and what comes with it are 2 GB. Knows nothing of bundles.
+of them share their weights. An encoder's codes the first half of the layers, `rest_1` the others:
+layers that are not sent cost no time. Needs an environment of its own (`make export-env`):
+litert-torch and what comes with it are 2 GB. Knows nothing of bundles.
 
 Shapes: T samples, F code frames, K layers, S state numbers.
 """
@@ -25,18 +26,37 @@ from edge_codec.training.codec import FrameCodec
 INT8_NAMES = {"encoder": (INNER_LAYER,), "decoder": INT8_LAYERS["decoder"]}
 """Role -> last names of the layers with int8 weights, as a file tells them."""
 
+Functions = dict[str, tuple[nn.Module, dict[str, Tensor]]]
+"""Name -> what a function computes, and arguments of the shapes it takes."""
+
 
 class TfliteEncoder(nn.Module):
-    """What is converted to the encoder's file."""
+    """What is converted to the encoder's file, first half of the layers."""
 
     def __init__(self, codec: FrameCodec) -> None:
         super().__init__()
         self.codec = codec
+        self.layers = range(codec.spec.layers // 2)
 
     def forward(self, audio: Tensor, state: Tensor) -> dict[str, Tensor]:
-        """[1, T] and [1, S] -> codes [1, F, K] and the next state."""
-        codes, next_state = self.codec.encode_step(audio, state)
-        return {"codes": codes.to(torch.int32), "next_state": next_state}
+        """[1, T] and [1, S] -> codes [1, F, K / 2], residual [1, F, D] and the next state."""
+        latent, next_state = self.codec.encoder.step(audio, state)
+        codes, residual = self.codec.quantizer.encode_layers(latent, self.layers)
+        return {"codes": codes.to(torch.int32), "residual": residual, "next_state": next_state}
+
+
+class TfliteRest(nn.Module):
+    """What is converted to the encoder's file, other half of the layers."""
+
+    def __init__(self, codec: FrameCodec) -> None:
+        super().__init__()
+        self.quantizer = codec.quantizer
+        self.layers = range(codec.spec.layers // 2, codec.spec.layers)
+
+    def forward(self, residual: Tensor) -> dict[str, Tensor]:
+        """[1, F, D] -> codes [1, F, K / 2]."""
+        codes, _ = self.quantizer.encode_layers(residual, self.layers)
+        return {"codes": codes.to(torch.int32)}
 
 
 class TfliteDecoder(nn.Module):
@@ -78,8 +98,8 @@ def write_tflite(folded: FrameCodec, frames: Sequence[int], *, precision: str) -
             "decoder": len(int8_layers(codec, "decoder")),
         }
     files = {
-        "encoder": _convert(TfliteEncoder(codec), "audio", folded, frames),
-        "decoder": _convert(TfliteDecoder(codec), "codes", folded, frames),
+        "encoder": _convert(_encoder_functions(codec, frames)),
+        "decoder": _convert(_decoder_functions(codec, frames)),
     }
     if precision == "int8":
         files = {role: _quantize(file, INT8_NAMES[role]) for role, file in files.items()}
@@ -131,21 +151,30 @@ def converter() -> Any:
     return litert_torch
 
 
-def _convert(module: nn.Module, name: str, codec: FrameCodec, frames: Sequence[int]) -> bytes:
-    """One float file with a function for each number of frames."""
-    spec, functions = codec.spec, converter()
+def _encoder_functions(codec: FrameCodec, frames: Sequence[int]) -> Functions:
+    spec, state = codec.spec, codec.encoder.zero_state()
+    encoder, rest = TfliteEncoder(codec), TfliteRest(codec)
+    functions: Functions = {}
     for count in frames:
-        x, state = {
-            "audio": (torch.zeros(1, count * spec.hop_samples), codec.encoder.zero_state()),
-            "codes": (
-                torch.zeros(1, count, spec.layers, dtype=torch.int32),
-                codec.decoder.zero_state(),
-            ),
-        }[name]
-        functions = functions.signature(
-            f"frames_{count}", module.eval(), sample_kwargs={name: x, "state": state}
-        )
-    return bytes(functions.convert().model_content())
+        audio = torch.zeros(1, count * spec.hop_samples)
+        residual = torch.zeros(1, count, codec.config.latent)
+        functions[f"frames_{count}"] = encoder, {"audio": audio, "state": state}
+        functions[f"rest_{count}"] = rest, {"residual": residual}
+    return functions
+
+
+def _decoder_functions(codec: FrameCodec, frames: Sequence[int]) -> Functions:
+    decoder, state = TfliteDecoder(codec), codec.decoder.zero_state()
+    codes = {count: torch.zeros(1, count, codec.spec.layers, dtype=torch.int32) for count in frames}
+    return {f"frames_{n}": (decoder, {"codes": codes[n], "state": state}) for n in frames}
+
+
+def _convert(functions: Functions) -> bytes:
+    """One float file of them all."""
+    file = converter()
+    for name, (module, arguments) in functions.items():
+        file = file.signature(name, module.eval(), sample_kwargs=arguments)
+    return bytes(file.convert().model_content())
 
 
 def _quantize(file: bytes, names: Sequence[str]) -> bytes:

@@ -31,16 +31,26 @@ class StreamEncoder:
         self,
         bundle: Bundle,
         *,
+        layers: int | None = None,
         threads: int | None = None,
         precision: str = "auto",
         backend: str = "auto",
     ) -> None:
-        """Load the encoder graph; see `open_graph` for the arguments.
+        """Load the encoder graph; see `open_graph` for the other arguments.
+
+        Args:
+            bundle: where from.
+            layers: how many to give; what is not wanted need not be computed. None for all.
+            threads, precision, backend: as for `open_graph`.
 
         Raises:
             BundleError: the bundle has no such graph, or it cannot be loaded.
+            CodeRangeError: the codec has fewer layers.
         """
         self.spec = bundle.spec
+        self.layers = bundle.spec.layers if layers is None else layers
+        """Layers of the codes that come out."""
+        self.spec.bitrate_bps(self.layers)  # raises if the codec has fewer
         self._graph = open_graph(
             bundle, "encoder", threads=threads, precision=precision, backend=backend
         )
@@ -64,7 +74,7 @@ class StreamEncoder:
             samples_T: [T], any T, float32, full scale is 1.
 
         Returns:
-            [F, K]: the code frames now complete, maybe none.
+            [F, layers]: the code frames now complete, maybe none.
 
         Raises:
             AudioError: another shape or type, or a value that is not finite; nothing is changed.
@@ -86,7 +96,7 @@ class StreamEncoder:
         """End the stream: the frame of what is kept, filled up with zeros.
 
         Returns:
-            [F, K] with F 0 or 1.
+            [F, layers] with F 0 or 1.
         """
         missing = -len(self._kept_T) % self.spec.hop_samples
         return self.push(np.zeros(missing, np.float32))
@@ -96,9 +106,9 @@ class StreamEncoder:
         pieces = []
         for start in range(0, len(samples_T), step):
             piece_1T = samples_T[None, start : start + step]
-            codes_1FK, self._state = self._graph.run(piece_1T, self._state)
-            pieces.append(codes_1FK[0].astype(np.int64, copy=False))
-        return _joined(pieces, np.zeros((0, self.spec.layers), np.int64))
+            codes_1FK, self._state = self._graph.run(piece_1T, self._state, self.layers)
+            pieces.append(codes_1FK[0, :, : self.layers].astype(np.int64, copy=False))
+        return _joined(pieces, np.zeros((0, self.layers), np.int64))
 
 
 class StreamDecoder:
@@ -169,12 +179,14 @@ class StreamDecoder:
                 f"the decoder takes whole numbers [F, up to {layers}], got {given_FL.dtype} "
                 f"{list(given_FL.shape)}"
             )
-        codes_FK = np.full((len(given_FL), layers), not_sent, np.int64)
+        codes_FK = np.empty((len(given_FL), layers), np.int64)
+        codes_FK.fill(not_sent)
         codes_FK[:, : given_FL.shape[1]] = given_FL
         if valid_layers_F is not None:
             self._check_valid_layers(valid_layers_F, len(codes_FK))
             codes_FK[np.arange(layers) >= valid_layers_F[:, None]] = not_sent
-        if codes_FK.size and not 0 <= codes_FK.min() <= codes_FK.max() <= not_sent:
+        # Seen as unsigned, a negative number is too large.
+        if codes_FK.size and np.maximum.reduce(codes_FK.view(np.uint64), axis=None) > not_sent:
             raise CodeRangeError(
                 f"codes span {codes_FK.min()} to {codes_FK.max()}, outside 0 to {not_sent}"
             )
@@ -204,4 +216,4 @@ def _joined(pieces: list[npt.NDArray[Any]], nothing: npt.NDArray[Any]) -> npt.ND
 
 
 def _is_whole(values: npt.NDArray[Any]) -> bool:
-    return np.issubdtype(values.dtype, np.integer)
+    return values.dtype.kind in "iu"

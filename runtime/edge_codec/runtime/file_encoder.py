@@ -122,19 +122,18 @@ class _ChannelsEncoder:
     """One encoder per channel, side by side: samples [T, C] to codes [F, C, L]."""
 
     def __init__(self, bundle: Bundle, channels: int, layers: int, precision: str) -> None:
-        self.spec, self.layers = bundle.spec, layers
-        first = StreamEncoder(bundle, precision=precision)
+        self.spec = bundle.spec
+        first = StreamEncoder(bundle, layers=layers, precision=precision)
         self._encoders = [first, *(first.twin() for _ in range(channels - 1))]
 
     def push(self, samples_TC: FloatArray) -> IntArray:
-        pushed = [e.push(samples_TC[:, c]) for c, e in enumerate(self._encoders)]
-        return np.stack(pushed, axis=1)[:, :, : self.layers]
+        return np.stack([e.push(samples_TC[:, c]) for c, e in enumerate(self._encoders)], axis=1)
 
     def finish(self) -> IntArray:
         """Codes of what is left and of the silence that brings it out of the decoder's delay."""
         pushed = self.push(np.zeros((self.spec.delay_samples, len(self._encoders)), np.float32))
         flushed = np.stack([e.flush() for e in self._encoders], axis=1)
-        return np.concatenate([pushed, flushed[:, :, : self.layers]])
+        return np.concatenate([pushed, flushed])
 
 
 def _make_header(bundle: Bundle, audio: AudioSource, channels: int, layers: int) -> EcfHeader:

@@ -19,6 +19,7 @@ from edge_codec.export.targets import Target
 from edge_codec.export.tflite_writer import (
     TfliteDecoder,
     TfliteEncoder,
+    TfliteRest,
     count_int8_products,
     shorten_transforms,
     write_tflite,
@@ -56,7 +57,7 @@ def converter(monkeypatch):
 
 @torch.no_grad()
 def test_what_is_converted_does_what_the_codec_does(folded, speech):
-    encoder, decoder = TfliteEncoder(folded), TfliteDecoder(folded)
+    encoder, rest, decoder = TfliteEncoder(folded), TfliteRest(folded), TfliteDecoder(folded)
     states = [folded.encoder.zero_state(), folded.decoder.zero_state()]
     expected_states = list(states)
     for audio in torch.from_numpy(speech[: 40 * folded.spec.hop_samples])[None].split(
@@ -64,9 +65,11 @@ def test_what_is_converted_does_what_the_codec_does(folded, speech):
     ):
         found = encoder(audio, states[0])
         codes, expected_states[0] = folded.encode_step(audio, expected_states[0])
-        assert found["codes"].dtype == torch.int32
-        torch.testing.assert_close(found["codes"].long(), codes.long())
-        heard = decoder(found["codes"], states[1])
+        more = rest(found["residual"])
+        found_codes = torch.cat([found["codes"], more["codes"]], dim=2)
+        assert found_codes.dtype == torch.int32
+        torch.testing.assert_close(found_codes.long(), codes.long())
+        heard = decoder(found_codes, states[1])
         expected, expected_states[1] = folded.decode_step(codes, expected_states[1])
         torch.testing.assert_close(heard["audio"], expected, atol=1e-5, rtol=1e-4)
         states = [found["next_state"], heard["next_state"]]
@@ -91,9 +94,13 @@ def test_every_length_of_call_is_a_function(converter, monkeypatch, folded):
     inputs = {"encoder": ("audio", [hop]), "decoder": ("codes", [1, layers])}
     for role, (name, (first, *rest)) in inputs.items():
         state = [1, getattr(folded, role).state_size]
-        assert literal_eval(files[role].decode()) == {
+        expected = {
             f"frames_{count}": {name: [1, count * first, *rest], "state": state} for count in (1, 4)
         }
+        if role == "encoder":
+            latent = folded.config.latent
+            expected |= {f"rest_{count}": {"residual": [1, count, latent]} for count in (1, 4)}
+        assert literal_eval(files[role].decode()) == expected
 
 
 def test_without_the_converter_the_next_step_is_named(monkeypatch, folded):

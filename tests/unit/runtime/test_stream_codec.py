@@ -45,6 +45,19 @@ def test_encoding_does_not_depend_on_chunks(bundle, clip, codes, size):
     assert (np.concatenate(chunked) == codes).all()
 
 
+@pytest.mark.parametrize("layers", [1, 5, 12])
+def test_fewer_layers_are_the_first_ones(bundle, clip, codes, layers):
+    encoder = StreamEncoder(bundle, layers=layers)
+    assert encoder.push(clip[:0]).shape == (0, layers)
+    assert (encoder.push(clip) == codes[:, :layers]).all()
+
+
+@pytest.mark.parametrize("layers", [0, 13])
+def test_layers_that_the_codec_does_not_have_are_refused(bundle, layers):
+    with pytest.raises(CodeRangeError, match="this codec has 1 to 12"):
+        StreamEncoder(bundle, layers=layers)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 24, 25, 26, 49])
 def test_decoding_does_not_depend_on_chunks(bundle, codes, size):
     whole, decoder = StreamDecoder(bundle).push(codes), StreamDecoder(bundle)

@@ -60,6 +60,26 @@ def test_chunks_do_not_matter(bundle, size):
     assert (np.concatenate(pieces) == decoded).all()
 
 
+@pytest.mark.parametrize("layers", [None, 1, 6, 7, 12])
+def test_layers_that_are_not_wanted_are_not_coded(tmp_path, monkeypatch, layers):
+    def edit(manifest):
+        graph = {"sha256": "", "state_size": 320}
+        files = {"encoder": "halves.tflite", "decoder": "decoder.tflite"}
+        roles = {role: graph | {"file": file} for role, file in files.items()}
+        manifest["graphs"] = {"tflite": {"fp32": roles}}
+
+    path = make_bundle_copy(tmp_path / "halves", edit, read_stubs("halves", "decoder"))
+    encoder = StreamEncoder(load_bundle(path), layers=layers)
+    call = encoder._graph._calls[1]
+    asked = []
+    rest = lambda residual: asked.append(residual) or call.rest(residual=residual)  # noqa: E731
+    monkeypatch.setitem(encoder._graph._calls, 1, replace(call, rest=rest))
+    codes_FK = encoder.push(np.ones(640, np.float32))
+    expected_FK = np.array([[1] * 6 + [101] * 6, [2] * 6 + [102] * 6])
+    assert codes_FK.tolist() == expected_FK[:, :layers].tolist()
+    assert len(asked) == (0 if layers in (1, 6) else 2)
+
+
 AUDIO = Stream(name="audio", dtype="float32", frame=(320,))
 CODES = Stream(name="codes", dtype="int32", frame=(1, 12))
 ENCODER = {"takes": AUDIO, "gives": CODES, "state_size": 320}
@@ -67,6 +87,7 @@ OTHER_GRAPHS = {
     "another hop": ("encoder", {"takes": replace(AUDIO, frame=(160,))}),
     "another type": ("encoder", {"takes": replace(AUDIO, dtype="int16")}),
     "another number of layers": ("encoder", {"gives": replace(CODES, frame=(1, 11))}),
+    "halves of another number of layers": ("halves", {"gives": replace(CODES, frame=(1, 11))}),
     "another state": ("encoder", {"state_size": 64}),
     "the other role": ("decoder", {}),
     "no state": ("lyragan", {}),

@@ -74,15 +74,20 @@ class ResidualVQ(nn.Module):
 
     def encode(self, latent_BFD: Tensor) -> Tensor:
         """Codes of all layers, [B, F, K]."""
-        residual = latent_BFD.flatten(0, 1)
+        return self.encode_layers(latent_BFD, range(self.layers))[0]
+
+    def encode_layers(self, residual_BFD: Tensor, layers: range) -> tuple[Tensor, Tensor]:
+        """Codes [B, F, L] of some layers in a row, and what they leave, [B, F, D]."""
+        residual = residual_BFD.flatten(0, 1)
         codes = []
-        for layer in range(self.layers):
+        for layer in layers:
             vectors = functional.linear(residual, self.project_in[layer].T)
             codes.append(self.nearest(vectors, layer))
             chosen = functional.embedding(codes[-1], self.entries(layer))
             residual = torch.addmm(residual, chosen, -self.project_out[layer])
-        codes_KN = torch.cat(codes).reshape(self.layers, -1)
-        return codes_KN.T.reshape(latent_BFD.shape[0], -1, self.layers)
+        codes_LN = torch.cat(codes).reshape(len(layers), -1)
+        codes_BFL = codes_LN.T.reshape(residual_BFD.shape[0], -1, len(layers))
+        return codes_BFL, residual.reshape(residual_BFD.shape)
 
     def decode_table(self) -> Tensor:
         """Entries of all layers with their "not sent" rows, [K * (entries + 1), E].

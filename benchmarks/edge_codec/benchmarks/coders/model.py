@@ -42,7 +42,9 @@ class ModelCoder:
         self.delay_samples = spec.delay_samples
         self._frame_bits = layers * spec.bits_per_code
         bundle = bundle.on(self.backend)
-        self._encoder = StreamEncoder(bundle, threads=threads, precision=self.precision)
+        self._encoder = StreamEncoder(
+            bundle, layers=layers, threads=threads, precision=self.precision
+        )
         self._decoder = StreamDecoder(bundle, threads=threads, precision=self.precision)
 
     def reset(self) -> None:
@@ -52,7 +54,7 @@ class ModelCoder:
 
     def encode(self, frame_T: FloatArray) -> Packet:
         """Encode one call's samples."""
-        codes_FK = self._encoder.push(np.asarray(frame_T))[:, : self.layers]
+        codes_FK = self._encoder.push(np.asarray(frame_T))
         return Packet(codes_FK, len(codes_FK) * self._frame_bits)
 
     def decode(self, packet: Packet) -> FloatArray:

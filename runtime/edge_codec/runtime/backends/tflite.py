@@ -1,10 +1,11 @@
 """Run TFLite graphs with LiteRT, or with tflite-runtime where a board has that. Knows no audio.
 
 LiteRT compiles a graph for calls of one size, so a TFLite file of a bundle has one function for
-each length of call, in whole frames; all of them share weights and state.
+each length of call, in whole frames; all of them share weights and state. An encoder's may code the
+first half of the layers alone; then another function goes on from the residual it leaves.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,24 @@ class Stream:
         return {self.name: f"{self.dtype} {[1, frames * first, *rest]}"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The functions for calls of one length."""
+
+    first: Any
+    rest: Any = None
+    """Residual of the first half of the layers -> codes of the others; None if there is no half."""
+
+    def run(self, gives: str, layers: int | None, **arguments: Any) -> tuple[npt.NDArray[Any], Any]:
+        """What the functions give, and the next state."""
+        result = self.first(**arguments)
+        y = result[gives]
+        if self.rest is not None and (layers is None or layers > y.shape[-1]):
+            more = self.rest(residual=result["residual"])[gives]
+            y = np.concatenate([y, more], axis=-1)
+        return y, result["next_state"]
+
+
 class TfliteGraph:
     """One loaded graph: (x, state) in, (y, next state) out. Holds no state of its own."""
 
@@ -127,29 +146,40 @@ class TfliteGraph:
                 one frame and maybe for more.
             MissingExtraError: LiteRT is not installed.
         """
-        self._takes, self._gives = takes, gives
-        state = f"float32 [1, {state_size}]"
+        self._path, self._takes, self._gives = path, takes, gives
         interpreter = open_file(path, threads=threads)
         lengths = _call_lengths(interpreter, takes)
         self._calls = {
-            frames: checked_signature(
-                interpreter,
-                path,
-                name,
-                takes.tensor(frames) | {"state": state},
-                gives.tensor(frames) | {"next_state": state},
-            )
+            frames: self._open_call(interpreter, name, frames, f"float32 [1, {state_size}]")
             for frames, name in sorted({1: None, **lengths}.items(), reverse=True)
         }
         self.zero_state: FloatArray = np.zeros((1, state_size), np.float32)
         """State at the start of a stream, [1, S]."""
 
-    def run(self, x: npt.NDArray[Any], state: FloatArray) -> tuple[npt.NDArray[Any], FloatArray]:
+    def _open_call(self, interpreter: Any, name: str | None, frames: int, state: str) -> _Call:
+        takes = self._takes.tensor(frames) | {"state": state}
+        gives, others, then = self._gives, f"rest_{frames}", {"next_state": state}
+        if others not in interpreter.get_signature_list():
+            found = gives.tensor(frames) | then
+            return _Call(checked_signature(interpreter, self._path, name, takes, found))
+        first, rest = _halves(gives)
+        inputs = _tensors(interpreter.get_signature_runner(others).get_input_details())
+        residual = {"residual": inputs.get("residual", "a tensor")}
+        found = first.tensor(frames) | residual | then
+        return _Call(
+            checked_signature(interpreter, self._path, name, takes, found),
+            checked_signature(interpreter, self._path, others, residual, rest.tensor(frames)),
+        )
+
+    def run(
+        self, x: npt.NDArray[Any], state: FloatArray, layers: int | None = None
+    ) -> tuple[npt.NDArray[Any], FloatArray]:
         """One call, or several where the file has no function for so many frames.
 
         Args:
             x: one or more whole frames of what the graph takes, batch of one.
             state: [1, S].
+            layers: an encoder need give no more than these; None for all.
 
         Returns:
             What the graph gives, and the state after it.
@@ -159,10 +189,19 @@ class TfliteGraph:
             size = frames * self._takes.frame[0]
             while start + size <= x.shape[1]:
                 piece = x[:, start : start + size]
-                result = call(**{self._takes.name: piece, "state": state})
-                pieces.append(result[self._gives.name])
-                state, start = result["next_state"], start + size
+                arguments = {self._takes.name: piece, "state": state}
+                y, state = call.run(self._gives.name, layers, **arguments)
+                pieces.append(y)
+                start += size
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1), state
+
+
+def _halves(codes: Stream) -> tuple[Stream, Stream]:
+    """Codes of the first half of the layers, and of the others."""
+    *shape, layers = codes.frame
+    half = layers // 2
+    first, rest = (replace(codes, frame=(*shape, n)) for n in (half, layers - half))
+    return first, rest
 
 
 def _call_lengths(interpreter: Any, takes: Stream) -> dict[int, str]:

@@ -183,7 +183,7 @@ def sender_maker(bundle: Bundle, talk: Talk) -> Callable[[], Sender]:
     make_spurt = partial(_open_spurt, bundle, talk)
     steps = [mode.profile for mode in steps_below(talk.mode)]
     duty = DutyCycle(talk.duty_cycle)
-    encoder = StreamEncoder(bundle)
+    encoder = StreamEncoder(bundle, layers=talk.mode.profile.layers)
     return partial(Sender, encoder, make_spurt, steps, talk.line, duty=duty, is_live=talk.is_live)
 
 

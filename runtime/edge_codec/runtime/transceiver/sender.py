@@ -41,7 +41,7 @@ class Sender:
         """Nothing is queued yet.
 
         Args:
-            encoder: of the model that the HELLOs name.
+            encoder: of the model that the HELLOs name; gives as many layers as any step sends.
             make_spurt: opens a talk spurt with a profile and counters to go on with.
             steps: profile to begin with, and lower ones to step down to.
             line: paces the packets; None sends at once, for ports without a baud rate.
@@ -105,7 +105,7 @@ class Sender:
 
     def open(self, now_s: float) -> None:
         """Announce the stream, so that its HELLO is through before the first voice."""
-        nothing_FK = np.empty((0, self._encoder.spec.layers), np.int64)
+        nothing_FK = np.empty((0, self._encoder.layers), np.int64)
         self._ready += self._spurt.send_frames(nothing_FK, now_s=now_s)
 
     def push(self, samples_T: FloatArray, now_s: float) -> None:
