@@ -94,7 +94,8 @@ class Books:
 
     def _close(self, tag: int, reason: EndReason) -> None:
         frames = self._open.pop(tag)
-        sent = self.sent.get(self._nonces.get(tag, b""))
+        # Once: what goes on after a long gap may begin at a number that looks like the first.
+        sent = self.sent.pop(self._nonces.get(tag, b""), None)
         is_whole = reason is EndReason.END and frames and frames[0].sequence == 0
         if sent and is_whole:
             self.whole_streams += 1
