@@ -16,8 +16,12 @@ from edge_codec.training.losses import (
 RATE_HZ = 16_000
 
 
+def hann(window: int) -> np.ndarray:
+    return np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2
+
+
 def numpy_spectrum(audio: np.ndarray, window: int, hop: int) -> np.ndarray:
-    taper = np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2
+    taper = hann(window)
     starts = range(0, len(audio) - window + 1, hop)
     return np.array([np.fft.rfft(audio[s : s + window] * taper) for s in starts])
 
@@ -45,14 +49,20 @@ def signals() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("overlap", [2, 4])
-def test_mel_distance(overlap: int) -> None:
-    config = LossConfig(mel_windows=(256, 1024), spectral_windows=(256,), overlap=overlap)
+@pytest.mark.parametrize("noise_db", [-100.0, -20.0])
+def test_mel_distance(overlap: int, noise_db: float) -> None:
+    config = LossConfig(
+        mel_windows=(256, 1024), spectral_windows=(256,), overlap=overlap, noise_db=noise_db
+    )
     decoded, original = signals()
     expected = []
     for window in config.mel_windows:
+        noise_power = 10 ** (noise_db / 10) * (original**2).mean() * (hann(window) ** 2).sum()
         mels = [
             numpy_mel(
-                np.abs(numpy_spectrum(x, window, window // overlap)), window, mel_bands(window)
+                np.sqrt(np.abs(numpy_spectrum(x, window, window // overlap)) ** 2 + noise_power),
+                window,
+                mel_bands(window),
             )
             for x in (decoded, original)
         ]

@@ -150,6 +150,28 @@ def test_lookahead_delays_the_target() -> None:
     assert len(list(make_trainer(recipe).run())) == recipe.steps
 
 
+def test_every_place_of_a_frame_is_heard_alike() -> None:
+    trainer, shifts = make_trainer(), set()
+
+    def judge(decoded: torch.Tensor, original: torch.Tensor, taught: None) -> None:
+        assert decoded.shape == original.shape
+        shifts.add(trainer.samples - trainer.codec.forward_delay_samples - decoded.shape[1])
+        raise StopIteration
+
+    trainer.objective.judge = judge
+    for trainer.step in range(40):
+        with pytest.raises(StopIteration):
+            trainer.train_step()
+    hop = trainer.codec.spec.hop_samples
+    assert len(shifts) > 30
+    assert min(shifts) < hop / 8 < hop * 7 / 8 < max(shifts) < hop
+
+
+def test_excerpts_too_short_for_the_losses_are_refused() -> None:
+    with pytest.raises(ConfigError, match="lengthen data"):
+        make_trainer(replace(TINY_RECIPE, data=DataConfig(excerpt_s=0.03)))
+
+
 def test_another_model_is_refused(tmp_path: Path) -> None:
     make_trainer().save(tmp_path)
     other = replace(TINY_RECIPE, model=replace(TINY_RECIPE.model, channels=24))

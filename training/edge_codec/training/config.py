@@ -142,6 +142,9 @@ class LossConfig:
     """Window lengths of the mel distance, in samples."""
     spectral_windows: tuple[int, ...] = (256, 512, 1024)
     """Window lengths of the complex distance; each must be a mel window too."""
+    noise_db: float = -100.0
+    """White noise under both signals of the mel distance, over the level of the excerpt: what is
+    softer than that hardly counts."""
     overlap: int = 4
     """Windows over any one sample: hop = window / overlap."""
 
@@ -303,13 +306,6 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check(self.steps >= 0, f"steps must be 0 or more, got {self.steps}")
-        samples = self.data.excerpt_s * self.model.sample_rate_hz
-        longest = max(self.loss.mel_windows)
-        _check(
-            samples >= longest,
-            f"an excerpt has {samples:.0f} samples, the longest loss window "
-            f"{longest}; lengthen data.excerpt_s",
-        )
         layers = self.model.layers
         _check(min(self.quantizer.depths) <= layers, f"none of quantizer.depths is up to {layers}")
 

@@ -15,8 +15,10 @@ from edge_codec.training.spectral import POWER, sine_window
 
 MEL_FLOOR = 1e-5
 """Smallest mel magnitude that counts (thesis)."""
-POWER_FLOOR = 1e-12
-"""Added to |X|² under a square root; bounds its gradient."""
+NOISE_FLOOR = 1e-12
+"""Least power of the noise, far below that of 16 bits; bounds the gradient of a square root."""
+HANN_POWER = 3 / 8
+"""Mean square of a Hann window: white noise of power 1 has |X|² of this times the window length."""
 SPECTRAL_FLOOR = 1e-5
 """Added to |X|² before compression; bounds its gradient."""
 MELS_PER_SAMPLE = 5 / 32
@@ -76,6 +78,7 @@ class ReconstructionLoss(nn.Module):
         self.windows = config.mel_windows
         self.overlap = config.overlap
         self.spectral_windows = frozenset(config.spectral_windows)
+        self.noise_ratio = 10 ** (config.noise_db / 10)
         for window in self.windows:
             filters = mel_filters(window, mel_bands(window), sample_rate_hz)
             self.register_buffer(f"filters_{window}", filters, persistent=False)
@@ -93,22 +96,25 @@ class ReconstructionLoss(nn.Module):
         """Hann window, [N]."""
         return self.get_buffer(f"taper_{window}")
 
-    def mel(self, power_BFQ: Tensor, window: int) -> Tensor:
-        """Log10 mel magnitudes [B, F, M]."""
-        mels = (power_BFQ + POWER_FLOOR).sqrt() @ self.get_buffer(f"filters_{window}")
+    def mel(self, power_BFQ: Tensor, noise_B11: Tensor, window: int) -> Tensor:
+        """Log10 mel magnitudes [B, F, M] with white noise of this power under them."""
+        mels = (power_BFQ + noise_B11 * (HANN_POWER * window)).sqrt() @ self.get_buffer(
+            f"filters_{window}"
+        )
         return mels.clamp_min(MEL_FLOOR).log10()
 
     def forward(self, decoded_BT: Tensor, original_BT: Tensor) -> Reconstruction:
         """Both distances, in float32."""
         mel, spectral = [], []
+        noise_B11 = original_BT.square().mean(dim=1)[:, None, None] * self.noise_ratio + NOISE_FLOOR
         for window in self.windows:
             decoded = self.spectrum(decoded_BT, window)
             decoded_power = decoded.power()
             with torch.no_grad():
                 original = self.spectrum(original_BT, window)
                 original_power = original.power()
-                original_mel = self.mel(original_power, window)
-            mel.append((self.mel(decoded_power, window) - original_mel).abs().mean())
+                original_mel = self.mel(original_power, noise_B11, window)
+            mel.append((self.mel(decoded_power, noise_B11, window) - original_mel).abs().mean())
             if window in self.spectral_windows:
                 pairs = zip(
                     decoded.compressed(decoded_power),

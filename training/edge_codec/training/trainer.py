@@ -64,7 +64,8 @@ class Trainer:
 
         Raises:
             ConfigError: the recipe distils and there is no teacher, or its audio does not fit; the
-                data has another rate; the crew cannot share the recipe's batch.
+                data has another rate; the crew cannot share the recipe's batch; excerpts are too
+                short for the losses.
         """
         torch.manual_seed(seed)
         self.crew = crew
@@ -82,7 +83,17 @@ class Trainer:
         hop = self.codec.spec.hop_samples
         self.frames = round(recipe.data.excerpt_s * recipe.model.sample_rate_hz / hop)
         self.samples = self.frames * hop
+        self._check_excerpts()
         self._start_from_data()
+
+    def _check_excerpts(self) -> None:
+        delay, hop = self.codec.forward_delay_samples, self.codec.spec.hop_samples
+        longest = max(self.recipe.loss.mel_windows)
+        if self.samples < delay + hop + longest:
+            raise ConfigError(
+                f"an excerpt has {self.samples} samples; less a delay of {delay} and a frame of "
+                f"{hop}, the longest loss window of {longest} does not fit: lengthen data.excerpt_s"
+            )
 
     def _start_from_data(self) -> None:
         rng = np.random.default_rng([self.seed, 0])
@@ -128,8 +139,10 @@ class Trainer:
         original = self._draw(self.recipe.data, rng)
         decoded, quantized = self._run_codec(original, rng)
         delay = self.codec.forward_delay_samples
-        target = original[:, : self.samples - delay]
-        verdict = self.objective.judge(decoded[:, delay:], target, self._teach(original))
+        # At fixed places the losses' windows would hear some parts of a frame better than others.
+        heard = slice(int(rng.integers(self.codec.spec.hop_samples)), self.samples - delay)
+        taught = self._teach(original, heard)
+        verdict = self.objective.judge(decoded[:, delay:][:, heard], original[:, heard], taught)
         terms = dict(verdict.terms)
         total = self.objective.total(terms, self.schedule_step, decoded)
         if quantized is not None and not self.recipe.freeze_bitstream:
@@ -180,14 +193,12 @@ class Trainer:
         return quantized
 
     @torch.no_grad()
-    def _teach(self, original: Tensor) -> Tensor | None:
-        """What the teacher makes of the same excerpts, without its delay and cut as the target."""
+    def _teach(self, original: Tensor, heard: slice) -> Tensor | None:
+        """What the teacher makes of the same part of the excerpts, without its delay."""
         if self.teacher is None:
             return None
         decoded: Tensor = self.teacher(original)
-        length = self.samples - self.codec.forward_delay_samples
-        delay = self.teacher.forward_delay_samples
-        return decoded[:, delay : delay + length]
+        return decoded[:, self.teacher.forward_delay_samples :][:, heard]
 
     def _update(self, total: Tensor, discrimination: Tensor | None) -> None:
         config = self.recipe.optimiser
