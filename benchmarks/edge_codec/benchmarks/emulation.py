@@ -187,7 +187,8 @@ def _download_wheels(target: Path) -> None:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
         output_of([*pip, "--python-version", PYTHON, *platforms, "--dest", folder, *WHEELS])
         for wheel in Path(folder).glob("*.whl"):
-            zipfile.ZipFile(wheel).extractall(target)
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(target)
 
 
 def _build_plugin(work: Path) -> Path:

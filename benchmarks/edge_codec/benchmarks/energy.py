@@ -7,7 +7,7 @@ mean is multiplied by the time: call it between repeats, it is never called insi
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Clock = Callable[[], float]
@@ -46,31 +46,29 @@ class EnergyMeter:
 
     def joules(self) -> float | None:
         """Energy since `start`, joules."""
-        now_uj = self._read_counters()
-        if self._start_uj is not None and now_uj is not None:
-            pairs = zip(self._start_uj, now_uj, self._ranges(), strict=True)
-            return sum((now - start) % span for start, now, span in pairs) / 1e6
+        now_uj, spans = self._read_counters(), self._read_spans()
+        if self._start_uj is not None and now_uj is not None and spans is not None:
+            pairs = zip(self._start_uj, now_uj, spans, strict=True)
+            return sum((now - start) % (span + 1) for start, now, span in pairs) / 1e6
         self.sample()
         if not self._watts:
             return None
         return sum(self._watts) / len(self._watts) * (self._now_s() - self._start_s)
 
     def _read_counters(self) -> list[int] | None:
-        """None where there are none, or only root may read them."""
-        try:
-            return [int(path.read_text()) for path in self._counters] or None
-        except (OSError, ValueError):
-            return None
+        return _read_numbers(self._counters)
 
-    def _ranges(self) -> list[int]:
-        return [
-            int((path.parent / "max_energy_range_uj").read_text()) + 1 for path in self._counters
-        ]
+    def _read_spans(self) -> list[int] | None:
+        """Largest values of the counters, after which they begin anew."""
+        return _read_numbers([path.parent / "max_energy_range_uj" for path in self._counters])
 
     def _read_watts(self) -> float | None:
-        if self._sensors:
-            return sum(_milli(volts) * _milli(amperes) for volts, amperes in self._sensors)
-        return _pmic_watts()
+        if not self._sensors:
+            return _pmic_watts()
+        volts, amperes = (_read_numbers(paths) for paths in zip(*self._sensors, strict=True))
+        if volts is None or amperes is None:
+            return None
+        return sum(mv * ma for mv, ma in zip(volts, amperes, strict=True)) / 1e6
 
 
 def _ina_channels(root: Path) -> list[tuple[Path, Path]]:
@@ -84,8 +82,12 @@ def _ina_channels(root: Path) -> list[tuple[Path, Path]]:
     return found
 
 
-def _milli(path: Path) -> float:
-    return float(path.read_text()) / 1000
+def _read_numbers(paths: Sequence[Path]) -> list[int] | None:
+    """None where there are none, one has gone, or only root may read them."""
+    try:
+        return [int(path.read_text()) for path in paths] or None
+    except (OSError, ValueError):
+        return None
 
 
 def _pmic_watts() -> float | None:

@@ -149,13 +149,14 @@ def measure_float(
 
 def measure_int8(codec: Codec, bundle: Bundle, speech_T: FloatArray, frames: int = 1) -> Int8Parity:
     """Compare the int8 graphs that `bundle` runs on with `codec`, in calls of `frames` frames."""
-    chunk, delay = frames * bundle.spec.hop_samples, bundle.spec.delay_samples
+    spec = bundle.spec
+    chunk, delay = frames * spec.hop_samples, spec.delay_samples
     encoder = StreamEncoder(bundle, precision="int8")
     decoder = StreamDecoder(bundle, precision="int8")
     codes_FK, int8_codes_FK = torch_codes(codec, speech_T), encode(encoder, speech_T, chunk)
     samples_T, same_codes_T = torch_samples(codec, codes_FK), decode(decoder, codes_FK, frames)
     mel, int8_mel = (
-        mel_distance(speech_T, align(decoded_T, delay, len(speech_T)))
+        mel_distance(speech_T, align(decoded_T, delay, len(speech_T)), spec.sample_rate_hz)
         for decoded_T in (samples_T, decode(decoder, int8_codes_FK, frames))
     )
     return Int8Parity(

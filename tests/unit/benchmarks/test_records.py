@@ -190,6 +190,26 @@ def test_power_sensors_are_averaged_over_time(tmp_path):
     assert meter.joules() == pytest.approx(3 * 3.0)
 
 
+@pytest.mark.parametrize("gone", ["energy_uj", "max_energy_range_uj"])
+def test_a_counter_that_vanishes_is_no_reading(tmp_path, gone):
+    zone = "sys/class/powercap/intel-rapl:0"
+    root = make_root(tmp_path, {f"{zone}/energy_uj": "900", f"{zone}/max_energy_range_uj": "999"})
+    meter = EnergyMeter(root)
+    (root / zone / gone).unlink()
+    assert meter.joules() is None
+
+
+@pytest.mark.parametrize("left", ["", "none"])
+def test_a_sensor_that_vanishes_leaves_its_earlier_readings(tmp_path, left):
+    hwmon = "sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3"
+    files = {"in1_label": "VDD_IN\n", "in1_input": "5000", "curr1_input": "400"}
+    root = make_root(tmp_path, {f"{hwmon}/{name}": text for name, text in files.items()})
+    clock = iter([0.0, 3.0])
+    meter = EnergyMeter(root, lambda: next(clock))
+    (root / hwmon / "curr1_input").write_text(left)
+    assert meter.joules() == pytest.approx(3 * 2.0)
+
+
 def test_a_board_without_a_meter_has_no_joules(tmp_path):
     assert EnergyMeter(tmp_path).joules() is None
     assert pmic_watts("nothing") is None
