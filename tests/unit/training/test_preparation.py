@@ -4,6 +4,8 @@ import io
 import json
 import os
 import tarfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -202,6 +204,26 @@ def test_a_stopped_run_goes_on_and_ends_the_same(tmp_path, monkeypatch, stop_at)
     assert names_in(out) == ["audio.s16", "manifest.json"]
 
 
+@pytest.mark.parametrize("is_known_at_once", [True, False])
+def test_a_killed_decoder_is_an_error_that_names_its_file(tmp_path, monkeypatch, is_known_at_once):
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *args):
+            error = BrokenProcessPool("a child process terminated abruptly")
+            if is_known_at_once:
+                raise error
+            future = Future()
+            future.set_exception(error)
+            return future
+
+    given = make_sources(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "workers", Pool)
+        with pytest.raises(AudioError, match=r"killed, by in/a\.wav or .* run again"):
+            prepare(tmp_path / "out", given, rate_hz=RATE_HZ, jobs=2)
+    made = prepare(tmp_path / "out", given, rate_hz=RATE_HZ)
+    assert made.clips == len(read_manifest(tmp_path / "out")["clips"]) > 1
+
+
 def test_a_run_goes_on_only_with_the_same_sources(tmp_path, monkeypatch):
     given = make_sources(tmp_path)
     out = tmp_path / "out"
@@ -295,10 +317,13 @@ def test_caches_of_older_releases_are_read(tmp_path):
 def test_labels_come_from_the_csv(tmp_path):
     given = make_sources(tmp_path)
     table = tmp_path / "labels.csv"
-    table.write_text("file,speaker,domain,colour\na.wav,ann,speech,red\n1.flac,,music,\n")
-    prepare(
+    table.write_text(
+        "file,speaker,domain,colour\na.wav,ann,speech,red\n1.flac,,music,\ngone.wav,bob,,\n"
+    )
+    made = prepare(
         tmp_path / "out", given, rate_hz=RATE_HZ, labels=load_labels(table), domain="environment"
     )
+    assert made.missing == ["gone.wav"]
     labels = {c["source"]: c["labels"] for c in read_manifest(tmp_path / "out")["clips"]}
     assert labels["in/a.wav"] == {"speaker": "ann", "domain": "speech"}
     assert labels["x.tar/1.flac"] == {"domain": "music"}

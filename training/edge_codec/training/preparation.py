@@ -9,6 +9,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -48,6 +49,8 @@ class Preparation:
     """Their total length, seconds."""
     skipped: dict[str, str]
     """Source file -> why it could not be used."""
+    missing: list[str]
+    """Files that `labels` know and the sources do not have."""
 
 
 def prepare(
@@ -69,10 +72,12 @@ def prepare(
 
     Raises:
         ConfigError: `out` holds a finished cache or one of other sources; a source is not there.
-        AudioError: not one file could be used, an archive is damaged, or the disk is full.
+        AudioError: not one file could be used, an archive is damaged, the disk is full, or a
+            decoder was killed.
     """
     size_bytes = total_bytes(sources) // shard[1]
     given = labels or {}
+    missing = set(given)
     default = {"domain": domain} if domain else {}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +90,8 @@ def prepare(
             ) as bar,
         ):
             decoder = _Decoder(pool, scratch, rate_hz)
-            files = islice(iter_files(sources, scratch), shard[0], None, shard[1])
+            every_file = _checked_off(iter_files(sources, scratch), missing)
+            files = islice(every_file, shard[0], None, shard[1])
             tasks = map(decoder.start, _unseen(files, cache.seen))
             for task in draw_ahead(tasks, 2 * jobs):
                 _store(cache, task, default | task.file.labels | given.get(task.file.path, {}))
@@ -96,7 +102,10 @@ def prepare(
     except OSError as error:
         raise AudioError(f"{out}: {error}; mend that and run again, it will go on") from error
     return Preparation(
-        clips=len(cache.clips), audio_s=cache.samples / rate_hz, skipped=cache.skipped
+        clips=len(cache.clips),
+        audio_s=cache.samples / rate_hz,
+        skipped=cache.skipped,
+        missing=sorted(missing),
     )
 
 
@@ -170,11 +179,18 @@ class _Decoder:
         try:
             path = file.fetch()
         except RefusedFileError as error:
-            refused: Future[_Decoded] = Future()
-            refused.set_exception(error)
-            return refused
+            return _failed(error)
         is_copy = path.parent == self._scratch
-        return self._pool.submit(_decode, path, samples_path, self._rate_hz, is_copy)
+        try:
+            return self._pool.submit(_decode, path, samples_path, self._rate_hz, is_copy)
+        except BrokenProcessPool as error:
+            return _failed(error)
+
+
+def _failed(error: Exception) -> "Future[_Decoded]":
+    failed: Future[_Decoded] = Future()
+    failed.set_exception(error)
+    return failed
 
 
 def _decode(path: Path, samples_path: Path, rate_hz: int, is_copy: bool) -> _Decoded:
@@ -209,10 +225,22 @@ def _store(cache: CacheWriter, task: _Task, labels: dict[str, str]) -> None:
         decoded = task.decoded.result()
     except AudioError as error:
         cache.skip(name, str(error))
+    except BrokenProcessPool as error:
+        raise AudioError(
+            f"a decoder was killed, by {name} or one soon after it, or for want of memory; "
+            "move that file away, or take fewer --jobs, and run again, it will go on"
+        ) from error
     else:
         clip = CachedClip(source=name, offset=cache.samples, labels=labels, **asdict(decoded))
         cache.append(name, task.samples_path, clip)
     task.samples_path.unlink(missing_ok=True)
+
+
+def _checked_off(files: Iterator[SourceFile], missing: set[str]) -> Iterator[SourceFile]:
+    """The same files; each is taken off the list."""
+    for file in files:
+        missing.discard(file.path)
+        yield file
 
 
 def _unseen(files: Iterator[SourceFile], seen: Sequence[str]) -> Iterator[SourceFile]:

@@ -66,11 +66,12 @@ def run(args: argparse.Namespace) -> None:
 
     if args.jobs < 1 or args.rate < 1:
         raise ConfigError("--jobs and --rate must be 1 or more")
+    labels = {file: row for csv in args.manifest for file, row in load_labels(csv).items()}
     made = prepare(
         args.out,
         args.sources,
         rate_hz=args.rate,
-        labels={file: row for csv in args.manifest for file, row in load_labels(csv).items()},
+        labels=labels,
         domain=args.domain,
         shard=args.shard,
         jobs=args.jobs,
@@ -78,5 +79,11 @@ def run(args: argparse.Namespace) -> None:
     )
     for name, reason in made.skipped.items():
         print(f"skipped {name}: {reason}", file=sys.stderr)
+    if made.missing:
+        print(
+            f"edge-codec: {len(made.missing)} of {len(labels)} files in the manifests are in no "
+            f"source, such as {made.missing[0]}",
+            file=sys.stderr,
+        )
     hours = made.audio_s / 3600
     print(f"{args.out}: {made.clips} clips, {hours:.2f} h; {len(made.skipped)} files skipped")
