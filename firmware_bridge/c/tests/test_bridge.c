@@ -13,6 +13,7 @@ typedef struct station {
     sx127x_sim_t chip;
     struct station *other;
     bool is_jammed; /* What it sends arrives damaged. */
+    bool is_stuck;  /* Its chip does nothing any more. */
     uint8_t heard[MAX_HEARD];
     size_t heard_bytes;
 } station_t;
@@ -64,7 +65,8 @@ static void run(uint32_t duration_ms)
 {
     for (uint32_t end_ms = clock_ms + duration_ms; clock_ms < end_ms; clock_ms += STEP_MS)
         for (size_t i = 0; i < 2; i++) {
-            sx127x_sim_tick(&stations[i].chip, clock_ms);
+            if (!stations[i].is_stuck)
+                sx127x_sim_tick(&stations[i].chip, clock_ms);
             firmware_poll(&stations[i].firmware, clock_ms);
         }
 }
@@ -274,6 +276,24 @@ static void test_any_bytes_are_taken(void)
     CHECK(stations[0].firmware.bridge.lost > 0 && stations[1].firmware.bridge.lost > 0);
 }
 
+static void test_a_stuck_radio_is_set_up_anew(void)
+{
+    uint8_t heard[EDGE_MAX_CONTENT_BYTES];
+    bridge_t *bridge = &stations[0].firmware.bridge;
+    start();
+    stations[0].is_stuck = true;
+    say(&stations[0], EDGE_TEXT, (const uint8_t *)"a", 1);
+    run(BRIDGE_STUCK_MS);
+    CHECK(bridge->state == BRIDGE_SENDING);
+    run(500);
+    CHECK(bridge->state == BRIDGE_LISTENING && bridge->lost == 1);
+    stations[0].is_stuck = false;
+    say(&stations[0], EDGE_TEXT, (const uint8_t *)"b", 1);
+    run(500);
+    CHECK(count_heard(&stations[1], EDGE_TEXT, heard) == 1 && heard[0] == 'b');
+    CHECK(bridge->state == BRIDGE_LISTENING && bridge->lost == 1);
+}
+
 static void test_no_radio_no_firmware(void)
 {
     sx127x_config_t config = sx127x_defaults();
@@ -307,6 +327,7 @@ int main(void)
     test_control_is_answered();
     test_state_is_told_twice_a_second();
     test_any_bytes_are_taken();
+    test_a_stuck_radio_is_set_up_anew();
     test_no_radio_no_firmware();
     test_airtime();
     puts("bridge: ok");

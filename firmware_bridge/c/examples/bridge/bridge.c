@@ -225,18 +225,32 @@ void bridge_sent(bridge_t *bridge, uint32_t now_ms)
     bridge_tick(bridge, now_ms);
 }
 
-static void send_oldest(bridge_t *bridge)
+static void send_oldest(bridge_t *bridge, uint32_t now_ms)
 {
+    const bridge_board_t *board = &bridge->board;
     const uint8_t *packet = bridge->queue + LENGTH_BYTES;
-    if (!bridge->board.to_radio(bridge->board.user, packet, bridge->queue[0]))
+    if (!board->to_radio(board->user, packet, bridge->queue[0]))
         return;
     bridge->state = BRIDGE_SENDING;
+    bridge->sending_since_ms = now_ms;
+    bridge->sending_at_most_ms = board->airtime_ms(board->user, bridge->queue[0]) + BRIDGE_STUCK_MS;
     drop_oldest(bridge);
+}
+
+/* A radio that never says it has sent would keep the bridge silent for good. */
+static void free_stuck_radio(bridge_t *bridge)
+{
+    bridge->board.reset(bridge->board.user);
+    bridge->lost++;
+    bridge->state = BRIDGE_LISTENING;
 }
 
 void bridge_tick(bridge_t *bridge, uint32_t now_ms)
 {
     int16_t level_dbm;
+    if (bridge->state == BRIDGE_SENDING &&
+        now_ms - bridge->sending_since_ms >= bridge->sending_at_most_ms)
+        free_stuck_radio(bridge);
     if (bridge->state == BRIDGE_LISTENING && bridge->queue_used > 0) {
         bridge->state = BRIDGE_WAITING;
         bridge->waiting_since_ms = now_ms;
@@ -244,7 +258,7 @@ void bridge_tick(bridge_t *bridge, uint32_t now_ms)
     if (bridge->state == BRIDGE_WAITING &&
         (now_ms - bridge->waiting_since_ms >= BRIDGE_BUSY_MS ||
          !bridge->board.is_busy(bridge->board.user, &level_dbm)))
-        send_oldest(bridge);
+        send_oldest(bridge, now_ms);
     if (now_ms - bridge->stat_ms >= BRIDGE_STAT_MS) {
         bridge->stat_ms = now_ms;
         tell_state(bridge);

@@ -19,6 +19,8 @@ extern "C" {
 #define BRIDGE_STAT_MS 500u
 /** How long a channel in use is waited for. */
 #define BRIDGE_BUSY_MS 1000u
+/** How much longer than its airtime a packet may take before its radio counts as stuck. */
+#define BRIDGE_STUCK_MS 1000u
 #define BRIDGE_UNKNOWN_DB INT8_MIN
 
 /** Parameters of a SET message. */
@@ -35,7 +37,7 @@ typedef struct {
     void *user;
     /** Write to the host. */
     void (*to_host)(void *user, const uint8_t *data, size_t size);
-    /** Begin to send a packet; bridge_sent() follows. False: the radio does not take it now. */
+    /** Begin to send a packet; bridge_sent() follows, or reset() is called. False: not now. */
     bool (*to_radio)(void *user, const uint8_t *data, size_t size);
     /** Whether somebody else is on the channel, and the level there. */
     bool (*is_busy)(void *user, int16_t *level_dbm);
@@ -58,8 +60,10 @@ typedef enum {
 typedef struct {
     bridge_board_t board;
     bridge_state_t state;
-    uint32_t lost; /**< Packets that were damaged, or had to make room for newer ones. */
+    uint32_t lost; /**< Packets that were damaged, stuck, or had to make room for newer ones. */
     uint32_t waiting_since_ms;
+    uint32_t sending_since_ms;
+    uint32_t sending_at_most_ms;
     uint32_t stat_ms;
     uint32_t queue_ms;
     int8_t snr_db;
