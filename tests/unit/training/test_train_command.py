@@ -107,6 +107,17 @@ def test_ctrl_c_saves_the_step_at_hand(given, tmp_path):
     assert (out / "averaged" / STATE_FILE).exists()
 
 
+def test_a_training_that_goes_on_with_other_data_says_so(given, tmp_path, capsys):
+    out = tmp_path / "run"
+    run_train(*given, "--steps", 5, "--out", out)
+    run_train(*given, "--steps", 6, "--out", out, "--resume")
+    assert "other data" not in capsys.readouterr().err
+    manifest = tmp_path / "cache" / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    run_train(*given, "--steps", 7, "--out", out, "--resume")
+    assert f"{out} was trained on other data than" in capsys.readouterr().err
+
+
 def test_a_resumed_training_keeps_its_seed(given, tmp_path):
     out = tmp_path / "out"
     stop_after(4, *given, "--out", out, "--seed", 7)
