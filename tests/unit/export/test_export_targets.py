@@ -10,7 +10,7 @@ from support.repository import REPOSITORY
 SPEC = CodecSpec(
     sample_rate_hz=16_000, strides=(160, 2), layers=12, bits_per_code=10, delay_samples=160
 )
-NAMES = ("exact", "generic", "jetson", "pi-zero2", "pi4", "pi5")
+NAMES = ("generic", "jetson", "pi-zero2", "pi4", "pi5")
 
 
 def test_every_board_has_a_file():
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
 
 
 def test_an_unknown_name_lists_those_there_are():
-    with pytest.raises(ConfigError, match=r"no target 'pi9'; give one of exact, generic, jetson"):
+    with pytest.raises(ConfigError, match=r"no target 'pi9'; give one of generic, jetson"):
         load_target("pi9")
 
 

@@ -60,7 +60,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     graphs.add_argument(
         "--target",
         metavar="NAME|FILE.toml",
-        help="board: generic, exact, pi-zero2, pi4, pi5, jetson (default: ONNX graphs, for any)",
+        help="board: generic, pi-zero2, pi4, pi5, jetson (default: ONNX graphs, for any)",
     )
     graphs.add_argument(
         "--precision", nargs="+", choices=["fp32", "int8"], help="ONNX graphs to write instead"
