@@ -87,7 +87,7 @@ def _draw_panel(axes: mpl.axes.Axes, points: list[LearningPoint], measure: str, 
         title += f"\ntwice the steps: {gain:+.3f}"
     axes.set(xscale="log", xlabel="thousand steps", title=title)
     ticks = [p.steps for p in points if p.finished]
-    axes.set_xticks(ticks, [f"{steps / 1000:g}" for steps in ticks])
+    axes.set_xticks(ticks, [f"{steps / 1000:g}" for steps in ticks], rotation=45)
     axes.minorticks_off()
     axes.grid(alpha=0.2)
 
