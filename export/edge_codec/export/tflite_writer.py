@@ -36,7 +36,7 @@ class TfliteEncoder(nn.Module):
     def __init__(self, codec: FrameCodec) -> None:
         super().__init__()
         self.codec = codec
-        self.layers = range(codec.spec.layers // 2)
+        self.layers, _ = halves(codec.spec.layers)
 
     def forward(self, audio: Tensor, state: Tensor) -> dict[str, Tensor]:
         """[1, T] and [1, S] -> codes [1, F, K / 2], residual [1, F, D] and the next state."""
@@ -51,7 +51,7 @@ class TfliteRest(nn.Module):
     def __init__(self, codec: FrameCodec) -> None:
         super().__init__()
         self.quantizer = codec.quantizer
-        self.layers = range(codec.spec.layers // 2, codec.spec.layers)
+        _, self.layers = halves(codec.spec.layers)
 
     def forward(self, residual: Tensor) -> dict[str, Tensor]:
         """[1, F, D] -> codes [1, F, K / 2]."""
@@ -151,6 +151,16 @@ def converter() -> Any:
     return litert_torch
 
 
+def halves(layers: int) -> tuple[range, range]:
+    """Layers that `frames_N` and `rest_N` code.
+
+    >>> halves(5)
+    (range(0, 3), range(3, 5))
+    """
+    half = layers - layers // 2
+    return range(half), range(half, layers)
+
+
 def _encoder_functions(codec: FrameCodec, frames: Sequence[int]) -> Functions:
     spec, state = codec.spec, codec.encoder.zero_state()
     encoder, rest = TfliteEncoder(codec), TfliteRest(codec)
@@ -159,7 +169,8 @@ def _encoder_functions(codec: FrameCodec, frames: Sequence[int]) -> Functions:
         audio = torch.zeros(1, count * spec.hop_samples)
         residual = torch.zeros(1, count, codec.config.latent)
         functions[f"frames_{count}"] = encoder, {"audio": audio, "state": state}
-        functions[f"rest_{count}"] = rest, {"residual": residual}
+        if rest.layers:
+            functions[f"rest_{count}"] = rest, {"residual": residual}
     return functions
 
 

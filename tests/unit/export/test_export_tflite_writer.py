@@ -5,7 +5,7 @@ The converter itself needs `make export-env`; a stand-in notes what it is asked 
 
 import sys
 from ast import literal_eval
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -25,6 +25,8 @@ from edge_codec.export.tflite_writer import (
     write_tflite,
 )
 from edge_codec.runtime.errors import MissingExtraError, ParityError
+from edge_codec.training.codec import FrameCodec
+from support.tiny_codec import TINY
 
 
 @pytest.fixture
@@ -101,6 +103,13 @@ def test_every_length_of_call_is_a_function(converter, monkeypatch, folded):
             latent = folded.config.latent
             expected |= {f"rest_{count}": {"residual": [1, count, latent]} for count in (1, 4)}
         assert literal_eval(files[role].decode()) == expected
+
+
+def test_a_single_layer_has_no_other_half(converter, monkeypatch):
+    monkeypatch.setattr(tflite_writer, "count_int8_products", lambda file: 0)
+    codec = FrameCodec(replace(TINY, layers=1))
+    files = write_tflite(fold_codec(codec), [1], precision="fp32")
+    assert list(literal_eval(files["encoder"].decode())) == ["frames_1"]
 
 
 def test_without_the_converter_the_next_step_is_named(monkeypatch, folded):

@@ -197,9 +197,9 @@ class TfliteGraph:
 
 
 def _halves(codes: Stream) -> tuple[Stream, Stream]:
-    """Codes of the first half of the layers, and of the others."""
+    """Codes of the first half of the layers, the larger one, and of the others."""
     *shape, layers = codes.frame
-    half = layers // 2
+    half = layers - layers // 2
     first, rest = (replace(codes, frame=(*shape, n)) for n in (half, layers - half))
     return first, rest
 
