@@ -2,8 +2,11 @@
 
 import shutil
 import sys
+import zipfile
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,6 +94,27 @@ def test_a_ratio_of_ratios_is_less_sure_than_either():
     assert moved.ratio == pytest.approx(1.1)
     assert moved.low_95 < 1.1 * 1.9 / 2.0
     assert not moved.differs_by(0.1)
+
+
+def test_unpacked_wheels_are_closed(tmp_path, monkeypatch):
+    opened = []
+
+    class Archive(zipfile.ZipFile):
+        def __init__(self, path):
+            super().__init__(path)
+            opened.append(self)
+
+    def download(command):
+        folder = Path(command[command.index("--dest") + 1])
+        for name in ("one", "two"):
+            with zipfile.ZipFile(folder / f"{name}.whl", "w") as wheel:
+                wheel.writestr(f"{name}/__init__.py", "")
+
+    monkeypatch.setattr(emulation, "output_of", download)
+    monkeypatch.setattr(emulation, "zipfile", SimpleNamespace(ZipFile=Archive))
+    emulation._download_wheels(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert [archive.fp for archive in opened] == [None, None]
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from edge_codec.export.parity import (
     Int8Parity,
     Parity,
     check_parity,
+    measure_int8,
     measure_parity,
     with_holes,
 )
@@ -73,6 +74,19 @@ def test_the_bundle_agrees_with_the_checkpoint(exported, codec, bundle, speech):
     assert measured.graphs.keys() == {"onnx_fp32", "onnx_int8"}
     assert len(measured.graphs["onnx_int8"].equal_by_layer) == codec.spec.layers
     assert bundle.manifest["parity"] == exported[1].to_dict()
+
+
+def test_the_mel_loss_is_at_the_rate_of_the_codec(codec, bundle, speech, monkeypatch):
+    rates_hz = []
+
+    def mel_distance(reference_T, decoded_T, rate_hz=None):
+        rates_hz.append(rate_hz)
+        return 0.0
+
+    monkeypatch.setattr("edge_codec.export.parity.mel_distance", mel_distance)
+    faster = replace(bundle, spec=replace(bundle.spec, sample_rate_hz=44_100))
+    measure_int8(codec, faster, speech)
+    assert rates_hz == [44_100, 44_100]
 
 
 def test_another_codec_is_told_apart(codec, bundle, speech):
