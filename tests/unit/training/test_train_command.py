@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.training.checkpoint import FACTS_FILE, STATE_FILE, load_checkpoint
 from edge_codec.training.commands import train
+from edge_codec.training.distributed import Crew
 from edge_codec.training.monitor import spectrogram
 from support.training_files import write_cache, write_recipe
 
@@ -116,6 +117,17 @@ def test_a_training_that_goes_on_with_other_data_says_so(given, tmp_path, capsys
     manifest.write_text(manifest.read_text() + "\n")
     run_train(*given, "--steps", 7, "--out", out, "--resume")
     assert f"{out} was trained on other data than" in capsys.readouterr().err
+
+
+def test_only_the_first_process_of_a_crew_says_so(given, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "run"
+    run_train(*given, "--steps", 5, "--out", out)
+    manifest = tmp_path / "cache" / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    monkeypatch.setattr(Crew, "rank", 1)
+    monkeypatch.setattr(Crew, "part", lambda crew, whole: whole)
+    run_train(*given, "--steps", 6, "--out", out, "--resume")
+    assert "other data" not in capsys.readouterr().err
 
 
 def test_a_resumed_training_keeps_its_seed(given, tmp_path):

@@ -165,12 +165,12 @@ def _open_trainer(args: argparse.Namespace) -> "Trainer":
     if args.seed is None:
         args.seed = load_record(args.out)[1].seed if args.resume else 1
     data_sha256 = _hash_data(args.data)
-    if args.resume and load_record(args.out)[1].data != data_sha256:
+    crew, device = join_crew(args.device)
+    if args.resume and crew.rank == 0 and load_record(args.out)[1].data != data_sha256:
         print(
             f"edge-codec: {args.out} was trained on other data than {args.data} so far",
             file=sys.stderr,
         )
-    crew, device = join_crew(args.device)
     teacher = None if args.teacher is None else load_codec(args.teacher)[0].to(device)
     trainer = Trainer(
         recipe,
