@@ -89,6 +89,6 @@ def test_prepare_says_what_it_made_and_left_out(speech, tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out == f"{tmp_path / 'out'}: 1 clips, 0.00 h; 1 files skipped\n"
     assert "skipped speech/broken.wav: broken.wav: cannot be read as audio" in printed.err
-    assert "1 of 2 files in the manifests are in no source, such as two.wav" in printed.err
+    assert "1 of 2 files in the manifests are in no source, such as 'two.wav'" in printed.err
     manifest = json.loads(Path(tmp_path / "out" / "manifest.json").read_text())
     assert manifest["clips"][0]["labels"] == {"domain": "speech", "speaker": "ann"}

@@ -330,6 +330,15 @@ def test_labels_come_from_the_csv(tmp_path):
     assert labels["x.tar/0.flac"] == {"domain": "environment"}
 
 
+def test_a_row_without_a_file_name_is_missing_too(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("speaker,file\nann\nbob,gone.wav\n")
+    made = prepare(
+        tmp_path / "out", make_sources(tmp_path), rate_hz=RATE_HZ, labels=load_labels(table)
+    )
+    assert made.missing == ["", "gone.wav"]
+
+
 @pytest.mark.parametrize("content", ["name,speaker\na.wav,ann\n", "\xff\xfe", ""])
 def test_a_csv_without_file_names_is_refused(tmp_path, content):
     table = tmp_path / "labels.csv"

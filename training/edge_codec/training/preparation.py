@@ -125,7 +125,7 @@ def load_labels(path: Path) -> Labels:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return {
-            row["file"]: {column: row[column] for column in LABEL_COLUMNS if row.get(column)}
+            row["file"] or "": {column: row[column] for column in LABEL_COLUMNS if row.get(column)}
             for row in rows
         }
     except (OSError, UnicodeDecodeError, csv.Error) as error:

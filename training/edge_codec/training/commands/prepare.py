@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     if made.missing:
         print(
             f"edge-codec: {len(made.missing)} of {len(labels)} files in the manifests are in no "
-            f"source, such as {made.missing[0]}",
+            f"source, such as {made.missing[0]!r}",
             file=sys.stderr,
         )
     hours = made.audio_s / 3600
