@@ -36,11 +36,12 @@ def hostile_documents(draw: st.DrawFn, good: Any) -> bytes:
         holder = document
         for step in parents:
             holder = holder[step]
+        # A copy: a later change must not reach into the list, or put a value into itself.
         if draw(st.booleans()):
-            holder[key] = draw(st.sampled_from(_VALUES))
+            holder[key] = copy.deepcopy(draw(st.sampled_from(_VALUES)))
         elif isinstance(holder, dict):
             holder.pop(key, None)
-            holder["surprise"] = draw(st.sampled_from(_VALUES))
+            holder["surprise"] = copy.deepcopy(draw(st.sampled_from(_VALUES)))
     data = bytearray(json.dumps(document).encode())
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 3]))):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
