@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from edge_codec.export.rounding import INT8_LAYERS, int8_layers
 from edge_codec.export.split import INNER_LAYER, split_encoder
 from edge_codec.export.two_stage import TwoStageAnalysis, TwoStageSynthesis
+from edge_codec.runtime.backends.tflite import halves
 from edge_codec.runtime.errors import MissingExtraError, ParityError
 from edge_codec.training.codec import FrameCodec
 
@@ -149,16 +150,6 @@ def converter() -> Any:
         ) from error
     logging.getLogger("litert_torch").setLevel(logging.ERROR)
     return litert_torch
-
-
-def halves(layers: int) -> tuple[range, range]:
-    """Layers that `frames_N` and `rest_N` code.
-
-    >>> halves(5)
-    (range(0, 3), range(3, 5))
-    """
-    half = layers - layers // 2
-    return range(half), range(half, layers)
 
 
 def _encoder_functions(codec: FrameCodec, frames: Sequence[int]) -> Functions:

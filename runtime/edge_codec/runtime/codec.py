@@ -52,7 +52,12 @@ class StreamEncoder:
         """Layers of the codes that come out."""
         self.spec.bitrate_bps(self.layers)  # raises if the codec has fewer
         self._graph = open_graph(
-            bundle, "encoder", threads=threads, precision=precision, backend=backend
+            bundle,
+            "encoder",
+            layers=layers,
+            threads=threads,
+            precision=precision,
+            backend=backend,
         )
         self.reset()
 
@@ -106,7 +111,7 @@ class StreamEncoder:
         pieces = []
         for start in range(0, len(samples_T), step):
             piece_1T = samples_T[None, start : start + step]
-            codes_1FK, self._state = self._graph.run(piece_1T, self._state, self.layers)
+            codes_1FK, self._state = self._graph.run(piece_1T, self._state)
             pieces.append(codes_1FK[0, :, : self.layers].astype(np.int64, copy=False))
         return _joined(pieces, np.zeros((0, self.layers), np.int64))
 

@@ -21,13 +21,8 @@ class Graph(Protocol):
     def zero_state(self) -> Any:
         """State at the start of a stream, one of its own for each time it is asked for."""
 
-    def run(
-        self, x: npt.NDArray[Any], state: Any, layers: int | None = None
-    ) -> tuple[npt.NDArray[Any], Any]:
-        """Audio or codes with a batch axis of one, and the state, to the result and next state.
-
-        An encoder need not make codes of more than `layers` layers, though it may; None: of all.
-        """
+    def run(self, x: npt.NDArray[Any], state: Any) -> tuple[npt.NDArray[Any], Any]:
+        """Audio or codes with a batch axis of one, and the state, to the result and next state."""
         ...
 
 

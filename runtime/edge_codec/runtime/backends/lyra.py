@@ -48,19 +48,22 @@ _open_decoder = partial(
 class LyraEncoder:
     """Samples in, codes out."""
 
-    def __init__(self, path: Path, quantizer_path: Path, *, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, quantizer_path: Path, *, threads: int = 1, layers: int = LAYERS
+    ) -> None:
         """Load the quantizer; the rest is loaded for each stream.
 
         Args:
             path: soundstream_encoder.tflite, its hash already checked.
             quantizer_path: quantizer.tflite, likewise.
             threads: threads one call may use.
+            layers: how many are wanted; the others come out as -1.
 
         Raises:
             BundleError: LiteRT cannot load it.
             MissingExtraError: LiteRT is not installed.
         """
-        self._path, self._threads = path, threads
+        self._path, self._threads, self._layers = path, threads, np.int32(layers)
         self._quantize = _open_quantizer(quantizer_path, threads=threads)
 
     @property
@@ -68,19 +71,14 @@ class LyraEncoder:
         """State at the start of a stream: the encoder's graph, loaded anew."""
         return _open_encoder(self._path, threads=self._threads)
 
-    def run(
-        self, x: npt.NDArray[Any], state: Any, layers: int | None = None
-    ) -> tuple[npt.NDArray[Any], Any]:
+    def run(self, x: npt.NDArray[Any], state: Any) -> tuple[npt.NDArray[Any], Any]:
         """Encode samples [1, T], T a multiple of the hop, to codes [1, F, K]; changes `state`."""
-        stages = np.int32(layers or LAYERS)
         frames = x.reshape(-1, 1, HOP_SAMPLES)
-        return np.stack([self._encode(frame, state, stages) for frame in frames])[None], state
+        return np.stack([self._encode(frame, state) for frame in frames])[None], state
 
-    def _encode(
-        self, samples_1T: npt.NDArray[Any], state: Any, stages: np.int32
-    ) -> npt.NDArray[Any]:
+    def _encode(self, samples_1T: npt.NDArray[Any], state: Any) -> npt.NDArray[Any]:
         features = state(input_audio=samples_1T)["output_0"]
-        codes = self._quantize(input_frames=features, num_quantizers=stages)["output_0"]
+        codes = self._quantize(input_frames=features, num_quantizers=self._layers)["output_0"]
         return np.asarray(codes).reshape(LAYERS)
 
 
@@ -107,11 +105,8 @@ class LyraDecoder:
         """State at the start of a stream: the decoder's graph, loaded anew."""
         return _open_decoder(self._path, threads=self._threads)
 
-    def run(
-        self, x: npt.NDArray[Any], state: Any, layers: int | None = None
-    ) -> tuple[npt.NDArray[Any], Any]:
+    def run(self, x: npt.NDArray[Any], state: Any) -> tuple[npt.NDArray[Any], Any]:
         """Decode codes [1, F, K] to samples [1, F * hop]; changes `state`."""
-        del layers
         frames = np.where(x == CODEBOOK_SIZE, _NOT_SENT, x).astype(np.int32)
         pieces = [self._decode(frame, state) for frame in frames.reshape(-1, LAYERS, 1, 1)]
         return np.concatenate(pieces, axis=1), state

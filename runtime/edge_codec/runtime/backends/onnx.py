@@ -75,20 +75,16 @@ class OnnxGraph:
         self.zero_state: FloatArray = np.zeros((1, state_size), np.float32)
         """State at the start of a stream, [1, S]."""
 
-    def run(
-        self, x: npt.NDArray[Any], state: FloatArray, layers: int | None = None
-    ) -> tuple[npt.NDArray[Any], FloatArray]:
+    def run(self, x: npt.NDArray[Any], state: FloatArray) -> tuple[npt.NDArray[Any], FloatArray]:
         """One call: `x` from the point in the stream that `state` stands for.
 
         Args:
             x: what the graph takes, batch of one.
             state: [1, S].
-            layers: not looked at: an encoder gives codes of all.
 
         Returns:
             What the graph gives, and the state after it.
         """
-        del layers
         y, next_state = self._session.run(None, dict(zip(self._inputs, (x, state), strict=True)))
         return y, next_state
 

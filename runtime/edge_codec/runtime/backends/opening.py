@@ -11,6 +11,7 @@ def open_graph(
     bundle: Bundle,
     role: str,
     *,
+    layers: int | None = None,
     threads: int | None = None,
     precision: str = AUTO,
     backend: str = AUTO,
@@ -20,6 +21,7 @@ def open_graph(
     Args:
         bundle: where from.
         role: encoder or decoder.
+        layers: an encoder need give no more than these, though it may; None for all.
         threads: threads one call may use; None for what the bundle's target says.
         precision: fp32, int8, or auto for the best one the bundle ships.
         backend: onnx, tflite, lyra, or auto as in `choose_backend`.
@@ -33,10 +35,12 @@ def open_graph(
         precision = bundle.best_precision(backend)
     opener = {"onnx": _open_onnx, "tflite": _open_tflite, "lyra": _open_lyra}[backend]
     with silenced_stderr():
-        return opener(bundle, role, precision, threads or bundle.target["threads"])
+        threads = threads or bundle.target["threads"]
+        return opener(bundle, role, precision, threads, layers or bundle.spec.layers)
 
 
-def _open_onnx(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+def _open_onnx(bundle: Bundle, role: str, precision: str, threads: int, layers: int) -> Graph:
+    del layers  # its graphs give all
     from edge_codec.runtime.backends.onnx import OnnxGraph  # noqa: PLC0415  only when used
 
     return OnnxGraph(
@@ -47,7 +51,7 @@ def _open_onnx(bundle: Bundle, role: str, precision: str, threads: int) -> Graph
     )
 
 
-def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int, layers: int) -> Graph:
     from edge_codec.runtime.backends.tflite import Stream, TfliteGraph  # noqa: PLC0415  likewise
 
     audio = Stream(name="audio", dtype="float32", frame=(bundle.spec.hop_samples,))
@@ -59,16 +63,18 @@ def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int) -> Gra
         gives=gives,
         state_size=bundle.state_size(role, precision, "tflite"),
         threads=threads,
+        layers=layers,
     )
 
 
-def _open_lyra(bundle: Bundle, role: str, precision: str, threads: int) -> Graph:
+def _open_lyra(bundle: Bundle, role: str, precision: str, threads: int, layers: int) -> Graph:
     from edge_codec.runtime.backends import lyra  # noqa: PLC0415  only when used
 
     spec = bundle.spec
     sizes = (spec.hop_samples, spec.layers, spec.codebook_size)
     if sizes != (lyra.HOP_SAMPLES, lyra.LAYERS, lyra.CODEBOOK_SIZE):
         raise BundleError(f"{bundle.path} has Lyra's graphs and another codec: {spec}")
-    make = lyra.LyraEncoder if role == "encoder" else lyra.LyraDecoder
     paths = (bundle.graph_path(name, precision, "lyra") for name in (role, "quantizer"))
-    return make(*paths, threads=threads)
+    if role == "encoder":
+        return lyra.LyraEncoder(*paths, threads=threads, layers=layers)
+    return lyra.LyraDecoder(*paths, threads=threads)

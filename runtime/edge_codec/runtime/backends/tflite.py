@@ -114,13 +114,13 @@ class _Call:
 
     first: Any
     rest: Any = None
-    """Residual of the first half of the layers -> codes of the others; None if there is no half."""
+    """Residual of the first half of the layers -> codes of the others; None if none is wanted."""
 
-    def run(self, gives: str, layers: int | None, **arguments: Any) -> tuple[npt.NDArray[Any], Any]:
+    def run(self, gives: str, **arguments: Any) -> tuple[npt.NDArray[Any], Any]:
         """What the functions give, and the next state."""
         result = self.first(**arguments)
         y = result[gives]
-        if self.rest is not None and (layers is None or layers > y.shape[-1]):
+        if self.rest is not None:
             more = self.rest(residual=result["residual"])[gives]
             y = np.concatenate([y, more], axis=-1)
         return y, result["next_state"]
@@ -130,7 +130,14 @@ class TfliteGraph:
     """One loaded graph: (x, state) in, (y, next state) out. Holds no state of its own."""
 
     def __init__(
-        self, path: Path, *, takes: Stream, gives: Stream, state_size: int, threads: int = 1
+        self,
+        path: Path,
+        *,
+        takes: Stream,
+        gives: Stream,
+        state_size: int,
+        threads: int = 1,
+        layers: int | None = None,
     ) -> None:
         """Load the graph.
 
@@ -140,13 +147,14 @@ class TfliteGraph:
             gives: what it makes of that.
             state_size: floats of the state, as the manifest says.
             threads: threads one call may use.
+            layers: an encoder need give no more than these; None for all.
 
         Raises:
             BundleError: LiteRT cannot load it, or it is not (x, state) -> (y, next state) for
                 one frame and maybe for more.
             MissingExtraError: LiteRT is not installed.
         """
-        self._path, self._takes, self._gives = path, takes, gives
+        self._path, self._takes, self._gives, self._layers = path, takes, gives, layers
         interpreter = open_file(path, threads=threads)
         lengths = _call_lengths(interpreter, takes)
         self._calls = {
@@ -166,20 +174,17 @@ class TfliteGraph:
         inputs = _tensors(interpreter.get_signature_runner(others).get_input_details())
         residual = {"residual": inputs.get("residual", "a tensor")}
         found = first.tensor(frames) | residual | then
-        return _Call(
-            checked_signature(interpreter, self._path, name, takes, found),
-            checked_signature(interpreter, self._path, others, residual, rest.tensor(frames)),
-        )
+        coarse = checked_signature(interpreter, self._path, name, takes, found)
+        fine = checked_signature(interpreter, self._path, others, residual, rest.tensor(frames))
+        is_wanted = self._layers is None or self._layers > first.frame[-1]
+        return _Call(coarse, fine if is_wanted else None)
 
-    def run(
-        self, x: npt.NDArray[Any], state: FloatArray, layers: int | None = None
-    ) -> tuple[npt.NDArray[Any], FloatArray]:
+    def run(self, x: npt.NDArray[Any], state: FloatArray) -> tuple[npt.NDArray[Any], FloatArray]:
         """One call, or several where the file has no function for so many frames.
 
         Args:
             x: one or more whole frames of what the graph takes, batch of one.
             state: [1, S].
-            layers: an encoder need give no more than these; None for all.
 
         Returns:
             What the graph gives, and the state after it.
@@ -190,7 +195,7 @@ class TfliteGraph:
             while start + size <= x.shape[1]:
                 piece = x[:, start : start + size]
                 arguments = {self._takes.name: piece, "state": state}
-                y, state = call.run(self._gives.name, layers, **arguments)
+                y, state = call.run(self._gives.name, **arguments)
                 pieces.append(y)
                 start += size
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1), state
@@ -199,9 +204,18 @@ class TfliteGraph:
 def _halves(codes: Stream) -> tuple[Stream, Stream]:
     """Codes of the first half of the layers, the larger one, and of the others."""
     *shape, layers = codes.frame
-    half = layers - layers // 2
-    first, rest = (replace(codes, frame=(*shape, n)) for n in (half, layers - half))
+    first, rest = (replace(codes, frame=(*shape, len(half))) for half in halves(layers))
     return first, rest
+
+
+def halves(layers: int) -> tuple[range, range]:
+    """Layers that `frames_N` and `rest_N` code.
+
+    >>> halves(5)
+    (range(0, 3), range(3, 5))
+    """
+    half = layers - layers // 2
+    return range(half), range(half, layers)
 
 
 def _call_lengths(interpreter: Any, takes: Stream) -> dict[int, str]:
