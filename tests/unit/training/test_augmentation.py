@@ -11,8 +11,10 @@ from edge_codec.training.augmentation import (
     apply_response,
     draw_noise_levels,
     draw_response,
+    draw_span,
     interpolate_points,
     mix_noise,
+    played_in,
 )
 from edge_codec.training.config import DataConfig
 from edge_codec.training.data import ExcerptSource
@@ -94,6 +96,8 @@ def test_what_the_cache_lacks_is_said():
         {"full_band_share": 2.0},
         {"noise_share": -0.1},
         {"batch": 0},
+        {"speed": (0.0, 1.0)},
+        {"speed": (1.2, 0.8)},
         {"domain_shares": {"speech": 0.0}},
         {"domain_shares": {"speech": 2.0, "music": -1.0}},
     ],
@@ -123,11 +127,40 @@ def test_silent_clips_keep_their_level():
 def test_everything_depends_on_the_draw_only():
     config = replace(
         PLAIN, balance_domains=True, full_band_share=0.3, loudness_lufs=-24.0,
-        phase_rotation=0.5, eq_db=6.0, noise_share=0.5,
+        speed=(0.8, 1.25), phase_rotation=0.5, eq_db=6.0, noise_share=0.5,
     )  # fmt: skip
     assert torch.equal(draw(config, 3), draw(config, 3))
     assert not torch.equal(draw(config, 3), draw(config, 4))
     assert draw(config).abs().max() <= 1
+
+
+@pytest.mark.parametrize("span", [400, 512, 640])
+def test_speed_moves_a_tone(span):
+    tone = torch.cos(2 * torch.pi * 20 * torch.arange(span) / span)[None]
+    expected = torch.cos(2 * torch.pi * 20 * torch.arange(512) / 512)[None]
+    torch.testing.assert_close(played_in(512, tone), expected, atol=1e-4, rtol=0)
+
+
+def test_what_speed_moves_beyond_nyquist_is_gone():
+    tone = torch.cos(torch.pi * 0.9 * torch.arange(1_280))[None]
+    assert played_in(1_024, tone).abs().max() < 1e-3
+
+
+def test_speeds_are_drawn_from_their_range():
+    spans = [
+        draw_span(DataConfig(speed=(0.8, 1.25)), 1_000, np.random.default_rng(seed))
+        for seed in range(200)
+    ]
+    assert 800 <= min(spans) < 850 and 1_200 < max(spans) <= 1_250
+    assert draw_span(DataConfig(), 1_000, np.random.default_rng(0)) == 1_000
+
+
+def test_a_faster_excerpt_is_a_longer_piece_of_its_clip():
+    ramp = torch.arange(2_000, dtype=torch.int16)
+    source = ExcerptSource(ramp, np.array([0]), np.array([2_000]), 16_000)
+    excerpt = draw(replace(PLAIN, batch=1, speed=(1.5, 1.5)), source=source)[0].abs() * 32_768
+    steps = excerpt[20:-20].diff()
+    assert float(steps.median()) == pytest.approx(1.5, abs=0.05)
 
 
 def test_phase_rotation_turns_a_cosine():

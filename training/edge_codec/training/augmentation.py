@@ -1,7 +1,7 @@
-"""Random changes to excerpts that a listener takes for the same content: phase, timbre, noise.
+"""Random changes to excerpts that leave them speech or music: speed, phase, timbre, noise.
 
 The random numbers are drawn by numpy for the whole batch, the samples change on the device that
-trains. Each function leaves its input alone and gives as many samples back.
+trains. Each function leaves its input alone; all but `played_in` give as many samples back.
 
 Shapes: B excerpts, T samples, Q frequency bins, P points of an equaliser.
 """
@@ -19,6 +19,25 @@ EQ_POINTS = 6
 """Random gains of an equaliser, evenly spaced on a logarithmic frequency axis."""
 EQ_FROM = 1 / 128
 """Frequency of the lowest point over Nyquist: 62 Hz at 16 kHz."""
+
+
+def draw_span(config: DataConfig, samples: int, rng: np.random.Generator) -> int:
+    """Samples of a recording that a random speed plays in the time of `samples`."""
+    low, high = config.speed
+    return samples if low == high == 1 else round(samples * rng.uniform(low, high))
+
+
+def played_in(samples: int, excerpts_BT: Tensor) -> Tensor:
+    """Excerpts [B, any] resampled to `samples` [B, T], as on a tape that runs at another speed.
+
+    Band-limited; a few samples at one end hear the other.
+    """
+    span = excerpts_BT.shape[1]
+    if span == samples:
+        return excerpts_BT
+    spectrum_BQ = torch.fft.rfft(excerpts_BT)[:, : samples // 2 + 1]
+    played: Tensor = torch.fft.irfft(spectrum_BQ, n=samples) * (samples / span)
+    return played
 
 
 def draw_response(config: DataConfig, batch: int, bins: int, rng: np.random.Generator) -> Tensor:

@@ -92,6 +92,8 @@ class DataConfig:
     """Loudness that every clip is brought to before the random gain; 0 leaves it as it is."""
     gain_db: tuple[float, float] = (-12.0, 6.0)
     """Range of the random gain of each excerpt."""
+    speed: tuple[float, float] = (1.0, 1.0)
+    """Range of the speed at which the excerpts of a step play: pitch and formants move with it."""
     phase_rotation: float = 0.0
     """Share of excerpts whose spectrum is turned by one random phase."""
     eq_db: float = 0.0
@@ -113,7 +115,8 @@ class DataConfig:
             raise ConfigError(f"data.domain_shares cannot be {self.domain_shares}: use 0 or more")
         _check(self.batch >= 1 and self.excerpt_s > 0, "data.batch and excerpt_s must be positive")
         _check(self.eq_db >= 0, "data.eq_db must be 0 or more")
-        for name in ("gain_db", "noise_snr_db"):
+        _check(min(self.speed) > 0, "data.speed must be positive")
+        for name in ("gain_db", "speed", "noise_snr_db"):
             low, high = getattr(self, name)
             _check(low <= high, f"data.{name} goes from low to high, got [{low:g}, {high:g}]")
 

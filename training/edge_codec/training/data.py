@@ -20,7 +20,9 @@ from edge_codec.training.augmentation import (
     apply_response,
     draw_noise_levels,
     draw_response,
+    draw_span,
     mix_noise,
+    played_in,
 )
 from edge_codec.training.cache import Cache, load_cache
 from edge_codec.training.config import DataConfig
@@ -75,8 +77,9 @@ class ExcerptSource:
         Raises:
             ConfigError: the cache lacks what `config` asks for.
         """
-        clips = self._draw_clips(config, samples, rng)
-        excerpts = self._cut(clips, samples, rng)
+        span = draw_span(config, samples, rng)
+        clips = self._draw_clips(config, span, rng)
+        excerpts = played_in(samples, self._cut(clips, span, rng))
         low, high = config.gain_db
         gains = 10 ** (rng.uniform(low, high, len(clips)) / 20)
         gains = gains * rng.choice([-1.0, 1.0], len(clips)) * self._levelling(config, clips)
