@@ -23,6 +23,7 @@ TINY = ModelConfig(
     latent=12,
     layers=4,
     bits_per_code=5,
+    scatter_from_hz=3000,
     code_dim=4,
 )
 TINY_RECIPE = Recipe(

@@ -73,10 +73,10 @@ class TfliteDecoder(nn.Module):
         The decoder's own step without its autocast, behind which names of layers are lost.
         """
         decoder = self.codec.decoder
-        hidden, tail = torch.split(state, decoder.sizes, dim=1)
+        hidden, rendered = torch.split(state, decoder.sizes, dim=1)
         y, hidden = decoder.body.step(self.codec.quantizer.decode(codes), hidden)
-        audio, tail = decoder.synthesis.step(decoder.head(y), tail)
-        return {"audio": audio, "next_state": torch.cat([hidden, tail], dim=1)}
+        audio, rendered = decoder.render(y, rendered)
+        return {"audio": audio, "next_state": torch.cat([hidden, rendered], dim=1)}
 
 
 def write_tflite(folded: FrameCodec, frames: Sequence[int], *, precision: str) -> dict[str, bytes]:

@@ -37,6 +37,7 @@ def checkpoint(tmp_path_factory, speech):
         layers=3,
         bits_per_code=4,
         code_dim=4,
+        scatter_from_hz=3000,
     )
     torch.manual_seed(0)
     codec = FrameCodec(model)

@@ -24,6 +24,8 @@ def without_oldest_tap() -> FrameCodec:
 def test_it_says_the_same_one_code_frame_later() -> None:
     near, far = without_oldest_tap(), FrameCodec(FAR).eval()
     far.load_state_dict(looking_ahead(near.state_dict(), 1))
+    for codec in near, far:
+        codec.decoder.scatter.rate_Q.zero_()  # or what is said depends on when it is said
     audio = 0.1 * torch.randn(1, 20 * near.spec.hop_samples)
     hop = near.spec.hop_samples
     assert far.spec.delay_samples == near.spec.delay_samples + hop

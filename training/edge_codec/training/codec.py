@@ -21,6 +21,7 @@ from edge_codec.training.layers import (
     Upsample,
 )
 from edge_codec.training.rvq import ResidualVQ
+from edge_codec.training.scatter import PhaseScatter
 from edge_codec.training.spectral import Analysis, Synthesis
 from edge_codec.training.time_config import TimeModelConfig
 
@@ -76,6 +77,7 @@ class Decoder(CodecEnd):
         super().__init__()
         slow, fast = config.decoder_blocks
         self.synthesis = Synthesis(config.hop_samples)
+        self.scatter = make_scatter(config)
         self.body = Chain(
             CausalConv(config.latent, config.code_channels, FIRST_KERNEL),
             *blocks(slow, config.code_channels, config.activation),
@@ -84,22 +86,41 @@ class Decoder(CodecEnd):
             nn.LayerNorm(config.channels),
         )
         self.head = nn.Linear(config.channels, self.synthesis.features)
-        self.sizes = [self.body.state_size, self.synthesis.state_size]
+        ends = [self.synthesis] if self.scatter is None else [self.scatter, self.synthesis]
+        self.sizes = [self.body.state_size, sum(layer.state_size for layer in ends)]
         self.state_size = sum(self.sizes)
 
     def step(self, latent_BFD: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
-        hidden, tail = torch.split(state_BS, self.sizes, dim=1)
+        hidden, rendered = torch.split(state_BS, self.sizes, dim=1)
         y, hidden = self.body.step(latent_BFD, hidden)
         # Phase needs more than bfloat16's eight bits.
         with torch.autocast(y.device.type, enabled=False):
-            audio_BT, tail = self.synthesis.step(self.head(y.float()), tail)
-        return audio_BT, torch.cat([hidden, tail], dim=1)
+            audio_BT, rendered = self.render(y.float(), rendered)
+        return audio_BT, torch.cat([hidden, rendered], dim=1)
+
+    def render(self, y_BFC: Tensor, state_BS: Tensor) -> StepResult:
+        """What the body gives, [B, F, C], to samples [B, T]."""
+        spectrum = self.head(y_BFC)
+        if self.scatter is None:
+            return self.synthesis.step(spectrum, state_BS)
+        place, tail = state_BS[:, : self.scatter.state_size], state_BS[:, self.scatter.state_size :]
+        spectrum, place = self.scatter.step(spectrum, place)
+        audio_BT, tail = self.synthesis.step(spectrum, tail)
+        return audio_BT, torch.cat([place, tail], dim=1)
 
     @torch.no_grad()
     def start_at(self, log_magnitude_Q: Tensor) -> None:
         """Make the untrained decoder give noise of the training audio's mean spectrum."""
         self.head.weight.mul_(0.3)
         self.head.bias[: len(log_magnitude_Q)] = log_magnitude_Q
+
+
+def make_scatter(config: ModelConfig) -> PhaseScatter | None:
+    """What scatters the decoder's phases, if the config asks for it."""
+    if config.scatter_from_hz == 0:
+        return None
+    first_bin = round(config.scatter_from_hz / config.sample_rate_hz * 2 * config.hop_samples)
+    return PhaseScatter(config.hop_samples + 1, first_bin)
 
 
 class Codec(nn.Module):

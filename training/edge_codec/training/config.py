@@ -42,6 +42,9 @@ class ModelConfig:
     """Decoder blocks at the code rate, then at the spectral rate."""
     activation: str = "gelu"
     """`gelu` or `snake`."""
+    scatter_from_hz: int = 0
+    """Frames with more energy above this than below get random phases there, so that hiss does
+    not buzz; 0 leaves all phases to the net."""
     latent: int = 64
     """Channels between encoder, quantizer and decoder."""
     layers: int = 12
@@ -60,6 +63,10 @@ class ModelConfig:
         blocks = self.encoder_blocks + self.decoder_blocks
         _check(min(*blocks, self.lookahead_frames) >= 0, "a model has no blocks or more, not less")
         _check(self.code_dim <= self.latent, "model.code_dim can be model.latent at most")
+        _check(
+            0 <= self.scatter_from_hz < self.sample_rate_hz / 2,
+            "model.scatter_from_hz is 0 or a frequency below Nyquist",
+        )
         _ = self.spec  # says itself what is wrong with rate, strides, layers or bits
 
     @property

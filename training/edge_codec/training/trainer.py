@@ -38,6 +38,7 @@ from edge_codec.training.optimisers import (
 from edge_codec.training.precision import all_bits, codec_format, start_tf32
 from edge_codec.training.registry import make_codec
 from edge_codec.training.rvq import Quantized
+from edge_codec.training.scatter import share_weights
 from edge_codec.training.shards import ShardedSource
 from edge_codec.training.widening import is_widening, widened
 
@@ -262,7 +263,7 @@ class Trainer:
         save_checkpoint(folder, tensors, self.recipe, facts)
 
     def resume(self, folder: Path, *, restart_schedule: bool = False) -> None:
-        """Continue from a checkpoint; its model must be this recipe's.
+        """Continue from a checkpoint; its weights must fit this recipe's model.
 
         Args:
             folder: what `save` wrote.
@@ -278,7 +279,7 @@ class Trainer:
         further = frames_further(recipe.model, self.recipe.model) if restart_schedule else 0
         if further:
             tensors = looking_ahead(tensors, further)
-        elif recipe.model != self.recipe.model:
+        elif not share_weights(recipe.model, self.recipe.model):
             raise ConfigError(f"checkpoint {folder} holds another model than the recipe describes")
         try:
             self._restore(tensors, with_moments=not restart_schedule)
