@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from edge_codec.export.rounding import INT8_LAYERS, int8_layers
 from edge_codec.export.split import INNER_LAYER, split_encoder
+from edge_codec.export.tflite_file import count_int8_products, without_names
 from edge_codec.export.two_stage import TwoStageAnalysis, TwoStageSynthesis
 from edge_codec.runtime.backends.tflite import halves
 from edge_codec.runtime.errors import MissingExtraError, ParityError
@@ -119,20 +120,6 @@ def shorten_transforms(folded: FrameCodec) -> FrameCodec:
     return shortened
 
 
-def count_int8_products(file: bytes) -> int:
-    """Products of a TFLite file whose weights are int8."""
-    import ai_edge_litert.schema_py_generated as schema  # noqa: PLC0415  not in every environment
-
-    model = schema.ModelT.InitFromPackedBuf(file, 0)
-    codes = [code.builtinCode for code in model.operatorCodes]
-    return sum(
-        graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8
-        for graph in model.subgraphs
-        for operator in graph.operators
-        if codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED
-    )
-
-
 def converter() -> Any:
     """The module that makes TFLite graphs of torch modules; 2 GB, so loaded only when used.
 
@@ -194,4 +181,4 @@ def _quantize(file: bytes, names: Sequence[str]) -> bytes:
             weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.INTEGER
         ),
     )
-    return bytes(recipe.quantize().quantized_model)
+    return without_names(bytes(recipe.quantize().quantized_model))

@@ -20,7 +20,6 @@ from edge_codec.export.tflite_writer import (
     TfliteDecoder,
     TfliteEncoder,
     TfliteRest,
-    count_int8_products,
     shorten_transforms,
     write_tflite,
 )
@@ -140,23 +139,6 @@ def test_a_layer_that_stayed_float_is_an_error(converter, monkeypatch, folded, m
     else:
         files = write_tflite(folded, [1, 4], precision="int8")
         assert files == {"encoder": b"encoder", "decoder": b"decoder"}
-
-
-def test_only_products_that_take_int8_weights_are_counted():
-    pytest.importorskip("ai_edge_litert")
-    from support.make_tflite_stubs import Graph, Model, schema
-
-    model = Model()
-    graph = Graph(model, "frames_1")
-    x = graph.takes("x", [1, 4])
-    as_float, packed, unpacked = (graph.tensor([2, 4], "float32", bytes(32)) for _ in range(3))
-    for index in (packed, unpacked):
-        graph.graph.tensors[index].type = schema.TensorType.INT8
-    weights = graph.do("DEQUANTIZE", [unpacked], [2, 4])
-    for taken in (as_float, packed, weights):
-        y = graph.do("FULLY_CONNECTED", [x, taken], [1, 2])
-    graph.gives(y=y)
-    assert count_int8_products(model.packed(graph)) == 1
 
 
 def test_a_missing_converter_is_said_before_any_work(monkeypatch, tmp_path):
