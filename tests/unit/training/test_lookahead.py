@@ -40,6 +40,7 @@ def test_it_says_the_same_one_code_frame_later() -> None:
 
 def test_only_codecs_that_differ_in_nothing_else_are_taken() -> None:
     assert frames_further(TINY, FAR) == 1
+    assert frames_further(replace(TINY, scatter_from_hz=0), FAR) == 1
     assert frames_further(FAR, TINY) == 0
     assert frames_further(TINY, replace(FAR, channels=24)) == 0
 

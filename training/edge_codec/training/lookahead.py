@@ -14,6 +14,7 @@ from torch import Tensor
 
 from edge_codec.training.codec import FIRST_KERNEL
 from edge_codec.training.config import ModelConfig
+from edge_codec.training.scatter import share_weights
 from edge_codec.training.time_config import TimeModelConfig
 
 _FIRST = "decoder.body.layers.0.linear.weight"
@@ -23,7 +24,7 @@ def frames_further(short: ModelConfig | TimeModelConfig, far: ModelConfig | Time
     """Code frames by which `far` looks further ahead; 0 unless they are equal beside it."""
     if not isinstance(short, ModelConfig) or not isinstance(far, ModelConfig):
         return 0
-    if replace(short, lookahead_frames=far.lookahead_frames) != far:
+    if not share_weights(replace(short, lookahead_frames=far.lookahead_frames), far):
         return 0
     return max(0, far.lookahead_frames - short.lookahead_frames)
 

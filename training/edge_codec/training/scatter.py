@@ -19,7 +19,7 @@ from edge_codec.training.spectral import MAX_LOG_MAGNITUDE
 from edge_codec.training.time_config import TimeModelConfig
 
 PERIOD = 251
-"""Frames until the phases repeat, 2.5 s at 100 Hz: a prime, its cube exact in float32."""
+"""Frames until the phases repeat, 2.5 s at 100 Hz; a prime, and small: float32 holds its cube."""
 SEED = 0
 """Of the bins' rates."""
 TINY = 1e-9
