@@ -31,6 +31,7 @@ def without_names(file: bytes) -> bytes:
         for tensor in graph.tensors:
             tensor.name = None
     contents = [_content(file, buffer) for buffer in model.buffers]
+    # Tables are as long with any place but 0, so their length is known before the places are.
     for buffer, content in zip(model.buffers, contents, strict=True):
         buffer.data, buffer.offset, buffer.size = None, int(bool(content)), len(content)
     place, pieces = len(_packed(model)), []
@@ -52,7 +53,7 @@ def _read(file: bytes) -> tuple[Any, Any]:
 
 def _content(file: bytes, buffer: Any) -> bytes:
     if buffer.data is not None:
-        return bytes(bytearray(buffer.data))
+        return bytes(buffer.data)
     return file[buffer.offset : buffer.offset + buffer.size]
 
 

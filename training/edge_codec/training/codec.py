@@ -87,7 +87,8 @@ class Decoder(CodecEnd):
         )
         self.head = nn.Linear(config.channels, self.synthesis.features)
         ends = [self.synthesis] if self.scatter is None else [self.scatter, self.synthesis]
-        self.sizes = [self.body.state_size, sum(layer.state_size for layer in ends)]
+        self.render_sizes = [layer.state_size for layer in ends]
+        self.sizes = [self.body.state_size, sum(self.render_sizes)]
         self.state_size = sum(self.sizes)
 
     def step(self, latent_BFD: Tensor, state_BS: Tensor) -> StepResult:  # noqa: D102
@@ -103,7 +104,7 @@ class Decoder(CodecEnd):
         spectrum = self.head(y_BFC)
         if self.scatter is None:
             return self.synthesis.step(spectrum, state_BS)
-        place, tail = state_BS[:, : self.scatter.state_size], state_BS[:, self.scatter.state_size :]
+        place, tail = torch.split(state_BS, self.render_sizes, dim=1)
         spectrum, place = self.scatter.step(spectrum, place)
         audio_BT, tail = self.synthesis.step(spectrum, tail)
         return audio_BT, torch.cat([place, tail], dim=1)

@@ -61,12 +61,7 @@ class PhaseScatter(StreamLayer):
         high = power[..., self.first_bin :].sum(2, keepdim=True)
         share_BF1 = (2 * high / (low + high + TINY)).clamp(max=1.0)
         one_BF1 = 0 * share_BF1 + 1  # by values, not by shape: a trace serves any F
-        place_BF1 = _modulo(state_BS[:, None] + one_BF1.cumsum(1))
-        turns = _modulo(place_BF1.square()) * self.rate_Q / PERIOD
+        place_BF1 = torch.remainder(state_BS[:, None] + one_BF1.cumsum(1), PERIOD)
+        turns = torch.remainder(place_BF1.square(), PERIOD) * self.rate_Q / PERIOD
         phase = phase + share_BF1 * (2 * math.pi) * (turns - torch.round(turns))
         return torch.cat([log_magnitude, phase], dim=2), place_BF1[:, -1]
-
-
-def _modulo(x: Tensor) -> Tensor:
-    """Whole numbers modulo PERIOD, exact below 2^24."""
-    return x - PERIOD * torch.floor(x / PERIOD)
