@@ -123,9 +123,11 @@ def test_without_litert_it_says_what_to_install(monkeypatch):
         load_encoder()
 
 
-def test_tflite_runtime_serves_where_litert_is_missing(monkeypatch):
+def test_tflite_runtime_serves_lyras_graphs_and_not_ours(monkeypatch):
     monkeypatch.setattr(tflite, "import_module", importer("tflite_runtime.interpreter"))
-    load_encoder()
+    LyraEncoder(TFLITE_STUBS / "soundstream_encoder.tflite", _quantizer())
+    with pytest.raises(MissingExtraError, match=r"edge-codec\[tflite\]"):
+        load_encoder()
 
 
 def test_a_broken_litert_is_not_taken_for_a_missing_one(monkeypatch):

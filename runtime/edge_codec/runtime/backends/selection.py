@@ -18,7 +18,7 @@ from edge_codec.runtime.manifest import AUTO
 
 _MODULES = {
     "onnx": ("onnxruntime",),
-    "tflite": ("ai_edge_litert", "tflite_runtime"),
+    "tflite": ("ai_edge_litert",),
     "lyra": ("ai_edge_litert", "tflite_runtime"),
 }
 """Back end -> packages, any of which runs it."""

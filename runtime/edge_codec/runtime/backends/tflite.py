@@ -1,4 +1,4 @@
-"""Run TFLite graphs with LiteRT, or with tflite-runtime where a board has that. Knows no audio.
+"""Run TFLite graphs with LiteRT, others' also with tflite-runtime. Knows no audio.
 
 LiteRT compiles a graph for calls of one size, so a TFLite file of a bundle has one function for
 each length of call, in whole frames; all of them share weights and state. An encoder's may code the
@@ -19,25 +19,29 @@ FloatArray = npt.NDArray[np.float32]
 
 LIBRARIES = ("ai_edge_litert", "tflite_runtime")
 """Packages with the same `Interpreter`; the second is what the first was called."""
+OWN_LIBRARIES = LIBRARIES[:1]
+"""Those that run our graphs: tflite-runtime, to its last release (2.14), takes the scale of the
+first output of an int8 product for all of them, which decodes to near silence."""
 
 
 Tensors = dict[str, str]
 """Name -> type and shape, such as `float32 [1, 320]`."""
 
 
-def open_file(path: Path, *, threads: int = 1) -> Any:
+def open_file(path: Path, *, threads: int = 1, libraries: tuple[str, ...] = LIBRARIES) -> Any:
     """Load a TFLite file.
 
     Args:
         path: the .tflite file.
         threads: threads one call may use.
+        libraries: which packages may run it; the first that is installed does.
 
     Raises:
         BundleError: LiteRT cannot load it.
         MissingExtraError: LiteRT is not installed.
     """
     try:
-        interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
+        interpreter = _interpreter_class(libraries)(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()  # else the first call would, and print that it did
     except (ValueError, RuntimeError) as error:
         raise _cannot_load(path, error) from error
@@ -155,7 +159,7 @@ class TfliteGraph:
             MissingExtraError: LiteRT is not installed.
         """
         self._path, self._takes, self._gives, self._layers = path, takes, gives, layers
-        interpreter = open_file(path, threads=threads)
+        interpreter = open_file(path, threads=threads, libraries=OWN_LIBRARIES)
         lengths = _call_lengths(interpreter, takes)
         self._calls = {
             frames: self._open_call(interpreter, name, frames, f"float32 [1, {state_size}]")
@@ -242,8 +246,8 @@ def _cannot_load(path: Path, error: Exception) -> BundleError:
     return BundleError(f"LiteRT cannot load {path}: {reason:.200}; get the bundle again")
 
 
-def _interpreter_class() -> Any:
-    for library in LIBRARIES:
+def _interpreter_class(libraries: tuple[str, ...]) -> Any:
+    for library in libraries:
         try:
             return import_module(f"{library}.interpreter").Interpreter
         except ModuleNotFoundError as error:
