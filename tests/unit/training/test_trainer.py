@@ -24,7 +24,14 @@ from edge_codec.training.config import (
     QuantizerConfig,
     Recipe,
 )
-from edge_codec.training.frame_loss import draw_bursts, draw_depths, draw_wrong_codes
+from edge_codec.training.frame_loss import (
+    draw_bursts,
+    draw_depths,
+    draw_levelled,
+    draw_wrong_codes,
+    frame_levels_db,
+    level_depths,
+)
 from edge_codec.training.optimisers import schedule
 from edge_codec.training.trainer import RESTART_EVERY, Trainer
 from support.tiny_codec import TINY, TINY_RECIPE, make_codec, make_source
@@ -267,6 +274,21 @@ def test_depth_per_frame_only_lowers() -> None:
     config = QuantizerConfig(full_depth=0.0, depths=(4,), depth_per_frame=1.0)
     kept = draw_depths(config, 12, (200, 20), np.random.default_rng(0))
     assert set(np.unique(kept)) == {1, 2, 3, 4}
+
+
+def test_softer_frames_keep_fewer_layers() -> None:
+    kept = torch.tensor([[3, 3, 0, 3], [3, 3, 0, 3]])
+    levels_db = torch.tensor([-20.0, -29.0, -20.0, -60.0]).expand(2, 4)
+    got = level_depths(kept, torch.tensor([1, -1]), levels_db, 12)
+    assert got.tolist() == [[4, 3, 0, 1], [3, 3, 0, 3]]
+    more = draw_levelled(0.5, 4000, np.random.default_rng(0))
+    assert set(np.unique(more)) == {-1, 0, 1, 2, 3}
+    assert (more < 0).mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_levels_are_those_of_each_frame() -> None:
+    audio = torch.cat([torch.full((1, 320), 0.1), torch.zeros(1, 320)], dim=1)
+    torch.testing.assert_close(frame_levels_db(audio, 320), torch.tensor([[-20.0, -80.0]]))
 
 
 def test_bursts_have_the_asked_share_and_length() -> None:

@@ -232,6 +232,8 @@ class QuantizerConfig:
     """Part of the training after which frames lose layers singly and some are lost altogether."""
     depth_per_frame: float = 0.0
     """Probability that an excerpt then draws a depth for each frame instead of one for all."""
+    depth_by_level: float = 0.0
+    """Probability that an excerpt's softer frames then keep fewer layers, as in context coding."""
     lost_frames: float = 0.0
     """Share of frames then lost, in bursts."""
     lost_burst: float = 1.5
@@ -240,7 +242,8 @@ class QuantizerConfig:
     """Share of codes that then reach the decoder as others, drawn at random."""
 
     def __post_init__(self) -> None:
-        for name in ("full_depth", "depth_per_frame", "lost_frames", "wrong_codes"):
+        shares = ("full_depth", "depth_per_frame", "depth_by_level", "lost_frames", "wrong_codes")
+        for name in shares:
             share = getattr(self, name)
             _check(0 <= share <= 1, f"quantizer.{name} is a share from 0 to 1, got {share:g}")
         _check(self.start_step >= 0, "quantizer.start_step must be 0 or more")

@@ -6,14 +6,23 @@ Shapes: B batch, F code frames, K layers.
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from edge_codec.training.config import QuantizerConfig
+
+LAYER_DB = 8
+"""A frame softer by so much keeps a layer less where depth goes by level (context coding)."""
+SOFTEST = 1e-8
+"""Power below which a frame counts as silence, -80 dBFS."""
 
 
 def before_hardening(config: QuantizerConfig) -> QuantizerConfig:
     """The same quantizer with nothing happening to single frames."""
-    return replace(config, depth_per_frame=0.0, lost_frames=0.0, wrong_codes=0.0)
+    return replace(
+        config, depth_per_frame=0.0, depth_by_level=0.0, lost_frames=0.0, wrong_codes=0.0
+    )
 
 
 def draw_depths(
@@ -30,6 +39,32 @@ def draw_depths(
     kept = np.where(varied, np.minimum(kept, rng.integers(1, layers + 1, size=shape)), kept)
     lost = draw_bursts(config.lost_frames, config.lost_burst, shape, rng)
     return np.where(lost, 0, kept).astype(np.int64)
+
+
+def draw_levelled(share: float, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Layers more for the loudest frames of excerpts whose depth goes by level, [B]; else -1."""
+    return np.where(rng.random(batch) < share, rng.integers(0, 4, batch), -1)
+
+
+def level_depths(kept_BF: Tensor, more_B: Tensor, levels_db_BF: Tensor, layers: int) -> Tensor:
+    """Layers kept [B, F], fewer of softer frames.
+
+    Args:
+        kept_BF: drawn before; lost frames stay lost.
+        more_B: from `draw_levelled`.
+        levels_db_BF: of each frame.
+        layers: of the codec.
+    """
+    below_db_BF = levels_db_BF.amax(1, keepdim=True) - levels_db_BF
+    fewer_BF = below_db_BF.div(LAYER_DB, rounding_mode="floor").long()
+    levelled_BF = (kept_BF + more_B[:, None] - fewer_BF).clamp(1, layers)
+    return torch.where((more_B[:, None] >= 0) & (kept_BF > 0), levelled_BF, kept_BF)
+
+
+def frame_levels_db(audio_BT: Tensor, hop_samples: int) -> Tensor:
+    """Level of each code frame, [B, F], in dB below full scale."""
+    power_BF = audio_BT.reshape(len(audio_BT), -1, hop_samples).square().mean(2)
+    return 10 * power_BF.clamp_min(SOFTEST).log10()
 
 
 def draw_bursts(

@@ -26,7 +26,14 @@ from edge_codec.training.codec import Codec
 from edge_codec.training.config import DataConfig, Recipe
 from edge_codec.training.data import ExcerptSource
 from edge_codec.training.distributed import ALONE, Crew
-from edge_codec.training.frame_loss import before_hardening, draw_depths, draw_wrong_codes
+from edge_codec.training.frame_loss import (
+    before_hardening,
+    draw_depths,
+    draw_levelled,
+    draw_wrong_codes,
+    frame_levels_db,
+    level_depths,
+)
 from edge_codec.training.lookahead import frames_further, looking_ahead
 from edge_codec.training.objective import Objective
 from edge_codec.training.optimisers import (
@@ -166,18 +173,23 @@ class Trainer:
             with codec_format(self.device, bf16=self.recipe.bf16):
                 latent = self.codec.encoder(original).float()
             with all_bits():
-                quantized = self._quantize(latent, rng) if self.is_quantizing else None
+                quantized = self._quantize(original, latent, rng) if self.is_quantizing else None
         with codec_format(self.device, bf16=self.recipe.bf16):
             decoded = self.codec.decoder(latent if quantized is None else quantized.latent_BFD)
         return decoded, quantized
 
-    def _quantize(self, latent: Tensor, rng: np.random.Generator) -> Quantized:
+    def _quantize(self, original: Tensor, latent: Tensor, rng: np.random.Generator) -> Quantized:
         config, layers = self.recipe.quantizer, self.recipe.model.layers
         if self.schedule_step < config.harden_from * self.recipe.steps:
             config = before_hardening(config)
         shape = (self.recipe.data.batch, self.frames)
         drawn = torch.from_numpy(draw_depths(config, layers, shape, rng))
         kept = self.crew.part(drawn).to(self.device)
+        if config.depth_by_level > 0:
+            drawn = torch.from_numpy(draw_levelled(config.depth_by_level, shape[0], rng))
+            more = self.crew.part(drawn).to(self.device)
+            levels_db = frame_levels_db(original, self.codec.spec.hop_samples)
+            kept = level_depths(kept, more, levels_db, layers)
         wrong = None
         if config.wrong_codes > 0:
             size = self.codec.spec.codebook_size
