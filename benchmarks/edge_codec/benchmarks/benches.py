@@ -10,12 +10,13 @@ from pathlib import Path
 from edge_codec.benchmarks import latency, memory
 from edge_codec.benchmarks.coders import (
     ModelCoder,
+    SuperframeCoder,
     model_coders,
     open_installed,
     peer_makers,
     with_backend,
 )
-from edge_codec.benchmarks.coders.catalogue import CALL_FRAMES, Makers
+from edge_codec.benchmarks.coders.catalogue import Makers
 from edge_codec.benchmarks.coders.coder import SCORED_HZ, FloatArray
 from edge_codec.benchmarks.coders.native import Opus
 from edge_codec.benchmarks.link import LINK_CLIPS, measure_link, open_systems
@@ -178,9 +179,7 @@ def _thesis(plan: Plan, session: Session) -> None:
     bundle = session.bundle
     if not plan.folders:
         raise ConfigError("the thesis' table needs folders: give --folders speech/ music/")
-    ours = [
-        ModelCoder(bundle, layers, call_frames=CALL_FRAMES) for layers in _thesis_layers(bundle)
-    ]
+    ours = [SuperframeCoder(bundle, layers) for layers in _thesis_layers(bundle)]
     opus, skipped = open_installed(THESIS_PEERS)
     session.skipped |= skipped
     for folder in plan.folders:

@@ -27,6 +27,7 @@ from edge_codec.firmware_bridge import (
 from edge_codec.firmware_bridge.kiss import KissFrame, KissUnpacker, pack_kiss
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import IntArray, StreamDecoder, StreamEncoder
+from edge_codec.runtime.packing import PlainPacking
 from edge_codec.runtime.quality import align
 
 
@@ -66,7 +67,10 @@ class OurMode:
         self.gross_bps = mode.gross_bps(red=bool(red))
         self.latency_ms = float(mode.mouth_to_ear_ms)
         self._mode, self._red, self._spec = mode, red, spec
-        self._encoder = StreamEncoder(bundle, layers=mode.profile.layers)
+        is_packet = mode.framing is Framing.PACKET
+        self._packing = bundle.open_packing() if is_packet else PlainPacking()
+        needed = self._packing.needed_layers(mode.profile.layers)
+        self._encoder = StreamEncoder(bundle, layers=needed)
         self._decoder = StreamDecoder(bundle)
 
     def send(self, audio_T: FloatArray, channel: Channel) -> Heard:
@@ -74,39 +78,51 @@ class OurMode:
         self._encoder.reset()
         padded_T = np.pad(audio_T, (0, self._spec.delay_samples))
         codes_FK = np.concatenate([self._encoder.push(padded_T), self._encoder.flush()])
-        received_FK, valid_F = self._transfer(codes_FK, channel)
-        self._decoder.reset()
-        decoded_T = self._decoder.push(received_FK, valid_F)
+        frames = self._mode.profile.frames_per_superframe
+        padded_FK = np.pad(codes_FK, ((0, -len(codes_FK) % frames), (0, 0)), mode="edge")
+        parts = padded_FK.reshape(-1, frames, codes_FK.shape[1])
+        layers = self._mode.profile.layers
+        numbers_FL = np.concatenate([self._packing.pack(part, layers) for part in parts])
+        received_FL, valid_F = self._transfer(numbers_FL, channel)
+        decoded_T = self._decode(received_FL, valid_F, frames)
         return Heard(
             samples_T=align(decoded_T, self._spec.delay_samples, len(audio_T)).astype(np.float32),
             base_lost=float((valid_F == 0).mean()),
             layers_lost=float(1 - valid_F.mean() / self._mode.profile.layers),
         )
 
-    def _transfer(self, codes_FK: IntArray, channel: Channel) -> tuple[IntArray, IntArray]:
-        """Codes and valid layers of every frame that was sent; lost ones are zero."""
+    def _decode(self, received_FL: IntArray, valid_F: IntArray, frames: int) -> FloatArray:
+        self._decoder.reset()
+        decoded = []
+        for start in range(0, len(received_FL), frames):
+            part = slice(start, start + frames)
+            codes = self._packing.unpack(received_FL[part], valid_F[part])
+            decoded.append(self._decoder.push(*codes))
+        return np.concatenate(decoded)
+
+    def _transfer(self, numbers_FL: IntArray, channel: Channel) -> tuple[IntArray, IntArray]:
+        """Numbers and valid layers of every frame that was sent; lost ones are zero."""
         profile = self._mode.profile
         transmitter, receiver = self._ends(profile)
-        received_FK = np.zeros((len(codes_FK) + profile.frames_per_superframe, profile.layers), int)
-        valid_F = np.zeros(len(received_FK), int)
-        for packet, now_s in self._packets(transmitter, codes_FK):
+        received_FL = np.zeros_like(numbers_FL)
+        valid_F = np.zeros(len(received_FL), int)
+        for packet, now_s in self._packets(transmitter, numbers_FL):
             receiver.receive_data(channel.send(packet), now_s=now_s)
         for event in iter(receiver.next_event, None):
             if isinstance(event, FramesReceived):
                 start = event.sequence * profile.frames_per_superframe
                 place = slice(start, start + profile.frames_per_superframe)
-                count = len(received_FK[place])
-                received_FK[place] = event.codes_FK[:count]
-                valid_F[place] = event.valid_layers_F[:count]
-        return received_FK[: len(codes_FK)], valid_F[: len(codes_FK)]
+                received_FL[place] = event.codes_FK
+                valid_F[place] = event.valid_layers_F
+        return received_FL, valid_F
 
     def _packets(
-        self, transmitter: Transmitter | RawTransmitter, codes_FK: IntArray
+        self, transmitter: Transmitter | RawTransmitter, numbers_FL: IntArray
     ) -> Iterator[tuple[bytes, float]]:
         now_s = 0.0
-        for index in range(len(codes_FK)):
+        for index in range(len(numbers_FL)):
             now_s = index / self._spec.frame_rate_hz
-            for packet in transmitter.send_frames(codes_FK[index : index + 1], now_s=now_s):
+            for packet in transmitter.send_frames(numbers_FL[index : index + 1], now_s=now_s):
                 yield packet, now_s
         for packet in transmitter.finish(now_s=now_s):
             yield packet, now_s

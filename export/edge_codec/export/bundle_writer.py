@@ -43,7 +43,7 @@ from edge_codec.runtime.errors import AudioError, ConfigError, ParityError
 from edge_codec.runtime.manifest import FORMAT_VERSION, MANIFEST_NAME, Manifest, check_manifest
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.training.audio_files import find_audio, read_mono
-from edge_codec.training.checkpoint import Facts, load_codec
+from edge_codec.training.checkpoint import CONTEXT_FILE, Facts, load_codec
 from edge_codec.training.codec import Codec, FrameCodec
 from edge_codec.training.config import Recipe
 from edge_codec.training.time_config import TimeModelConfig
@@ -92,6 +92,7 @@ def export_bundle(
 
     Raises:
         ConfigError: the checkpoint or the metrics are damaged, or `out` holds something else.
+        BundleError: the checkpoint's context model is none, or another codec's.
         AudioError: the clip cannot be read.
         ParityError: the graphs do not do what the checkpoint does; `out` is as it was.
         MissingExtraError: the target has TFLite graphs, and their converter is not installed.
@@ -115,9 +116,11 @@ def export_bundle(
         graphs = write_graphs(folder, codec, speech_T, request.target)
         golden = write_golden(folder, speech_T, codec)
         manifest = head | {"graphs": graphs, "golden": golden}
+        manifest |= write_context(folder, request.checkpoint)
         write_manifest(folder, manifest)
         _log.info("comparing %.0f s of speech", len(speech_T) / codec.spec.sample_rate_hz)
         bundle = load_bundle(folder)
+        bundle.open_packing()  # raises unless the context model is this codec's
         check_size(bundle, request.target)
         parity = measure_parity(codec, bundle, speech_T)
         if request.clips is not None:
@@ -260,6 +263,14 @@ def write_golden(folder: Path, speech_T: FloatArray, codec: Codec) -> dict[str, 
         "audio": write_file(folder, "golden.flac", audio.getvalue()),
         "codes": write_file(folder, "golden_codes.npy", codes.getvalue()),
     }
+
+
+def write_context(folder: Path, checkpoint: Path) -> dict[str, Any]:
+    """Copy the context model of a checkpoint, if it has one; its part of the manifest."""
+    context = checkpoint / CONTEXT_FILE
+    if not context.exists():
+        return {}
+    return {"context": write_file(folder, CONTEXT_FILE, context.read_bytes())}
 
 
 def write_file(folder: Path, name: str, data: bytes) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from edge_codec.runtime.manifest import (
     model_hash,
     parse_manifest,
 )
+from edge_codec.runtime.packing import Packing, open_packing
 from edge_codec.runtime.spec import CodecSpec
 
 MODELS_VARIABLE = "EDGE_CODEC_MODELS"
@@ -115,6 +116,15 @@ class Bundle:
         graphs = self.manifest["graphs"][backend or self.backend][precision]
         files = [*graphs.values(), *(g["weights"] for g in graphs.values() if "weights" in g)]
         return sum((self.path / file["file"]).stat().st_size for file in files)
+
+    def open_packing(self) -> Packing:
+        """How packets and files carry superframes of this model.
+
+        Raises:
+            BundleError: its context model is none, or is for another codec.
+        """
+        entry = self.manifest.get("context")
+        return open_packing(self.path / entry["file"] if entry else None, self.spec)
 
     def golden_path(self) -> Path:
         """Audio file of the golden clip: 16-bit mono at the codec's rate."""

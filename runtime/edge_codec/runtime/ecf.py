@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from edge_codec.runtime.bits import MAX_BITS_PER_CODE, pack_codes, packed_bytes, unpack_codes
 from edge_codec.runtime.errors import AudioError
+from edge_codec.runtime.packing import Packing, PlainPacking
 from edge_codec.runtime.records import (
     MAX_PAYLOAD_BYTES,
     Record,
@@ -182,22 +183,39 @@ class EcfHeader:
 class EcfWriter:
     """Write codes as they come; the file can be read up to the last whole block at any time."""
 
-    def __init__(self, file: BufferedIOBase, header: EcfHeader, *, gain_db: float = 0.0) -> None:
-        """Write the start of the file; `gain_db` is what the recording was made louder by."""
+    def __init__(
+        self,
+        file: BufferedIOBase,
+        header: EcfHeader,
+        *,
+        gain_db: float = 0.0,
+        packing: Packing | None = None,
+    ) -> None:
+        """Write the start of the file.
+
+        Args:
+            file: to write to.
+            header: what is known by now.
+            gain_db: what the recording was made louder by.
+            packing: of the model; None: codes as they are.
+        """
         self._file = file
+        self._packing = packing or PlainPacking()
         self.header = header
         """As written at the start."""
         self._gain_db = gain_db
         self.frames = 0
         """Code frames written so far."""
-        self._kept_FCL: IntArray = np.zeros((0, header.channels, header.layers), np.int64)
+        self._kept_FCL: IntArray = np.zeros(
+            (0, header.channels, self._packing.needed_layers(header.layers)), np.int64
+        )
         self.written_bytes = file.write(MAGIC)
         """Size of the file so far."""
         self._write(Kind.HEADER, header.pack())
         self._write_level()
 
     def write(self, codes_FCL: IntArray) -> None:
-        """Add code frames; whole blocks are written at once and flushed."""
+        """Add code frames of all layers the packing needs; whole blocks are written and flushed."""
         self._kept_FCL = np.concatenate([self._kept_FCL, codes_FCL])
         step = self.header.frames_per_block
         while len(self._kept_FCL) >= step:
@@ -219,7 +237,10 @@ class EcfWriter:
             self._write(Kind.LEVEL, _GAIN.pack(round(100 * self._gain_db)))
 
     def _write_block(self, codes_FCL: IntArray) -> None:
-        packed = pack_codes(codes_FCL, self.header.bits_per_code)
+        layers = self.header.layers
+        channels = range(self.header.channels)
+        numbers = [self._packing.pack(codes_FCL[:, c], layers) for c in channels]
+        packed = pack_codes(np.stack(numbers, axis=1), self.header.bits_per_code)
         self._write(Kind.CODES, _FRAMES.pack(len(codes_FCL)) + packed)
         self.frames += len(codes_FCL)
 
@@ -232,7 +253,7 @@ class Block:
     """Code frames that follow those of the block before."""
 
     codes: IntArray
-    """[F, C, L]; zeros if lost."""
+    """[F, C, L] as the packing of the model gave them; zeros if lost."""
     is_lost: bool
     """The file was damaged here: fill in this many frames."""
 

@@ -102,17 +102,21 @@ def decode_file(
 
 
 class _ChannelsDecoder:
-    """One decoder per channel, side by side: blocks of codes [F, C, L] to samples [T, C]."""
+    """One decoder per channel, side by side: blocks [F, C, L] to samples [T, C]."""
 
     def __init__(self, bundle: Bundle, channels: int, layers: int, precision: str) -> None:
         self.spec, self.layers = bundle.spec, layers
+        self._packing = bundle.open_packing()
         first = StreamDecoder(bundle, precision=precision)
         self._decoders = [first, *(first.twin() for _ in range(channels - 1))]
 
     def push(self, block: Block) -> FloatArray:
-        codes_FCL = block.codes[:, :, : self.layers]
-        valid_F = np.full(len(codes_FCL), 0 if block.is_lost else self.layers)
-        pushed = [d.push(codes_FCL[:, c], valid_F) for c, d in enumerate(self._decoders)]
+        numbers_FCL = block.codes[:, :, : self.layers]
+        valid_F = np.full(len(numbers_FCL), 0 if block.is_lost else self.layers)
+        unpacked = [
+            self._packing.unpack(numbers_FCL[:, c], valid_F) for c in range(len(self._decoders))
+        ]
+        pushed = [d.push(*codes) for d, codes in zip(self._decoders, unpacked, strict=True)]
         return np.stack(pushed, axis=1)
 
 

@@ -92,9 +92,11 @@ def encode_file(
     with open_source(source, bundle.spec.sample_rate_hz) as audio, open_output(target) as file:
         channels = audio.channels if keep_channels else 1
         gain_db = find_gain_db(source, channels, bundle.loudness_lufs)
-        encoder = _ChannelsEncoder(bundle, channels, layers, precision)
+        packing = bundle.open_packing()
+        needed = packing.needed_layers(layers)
+        encoder = _ChannelsEncoder(bundle, channels, needed, precision)
         header = _make_header(bundle, audio, channels, layers)
-        writer = EcfWriter(file, header, gain_db=gain_db)
+        writer = EcfWriter(file, header, gain_db=gain_db, packing=packing)
         return _encode(audio, encoder, writer, gain_db, show_progress)
 
 

@@ -52,6 +52,7 @@ _SCHEMA: dict[str, Any] = {
         "lyra": {"int8": _LYRA_ROLES},
         "*": {"*": _ROLES},
     },
+    "context": _FILE,
     "golden": {"audio": _FILE, "codes": _FILE},
     "provenance": {
         "licence": (str,),
@@ -66,9 +67,10 @@ _SCHEMA: dict[str, Any] = {
     "parity": {"*": _NUMBER},
     "target": {"name": (str,), "backend": (str,), "threads": (int,), "providers": (list,)},
 }
-_OPTIONAL = {"loudness_lufs", "parity", "weights", "onnx", "lyra", "target"}
+_OPTIONAL = {"loudness_lufs", "parity", "weights", "onnx", "lyra", "target", "context"}
 """Fields that may be missing. The exporter fills in parity when the rest is there to be measured;
-one back end is enough; only large graphs have their weights in a file of their own."""
+one back end is enough; only large graphs have their weights in a file of their own; a context model
+is a training of its own."""
 _CODE_FIELDS = ("name", "codec", "conceals_loss")
 
 
@@ -99,6 +101,8 @@ def model_hash(manifest: Manifest) -> str:
     if weights is None:
         return manifest_hash(manifest)
     named = {field: manifest[field] for field in _CODE_FIELDS} | {"weights_sha256": weights}
+    if "context" in manifest:
+        named["context_sha256"] = manifest["context"]["sha256"]
     return manifest_hash(named)
 
 
@@ -151,6 +155,8 @@ def check_manifest(manifest: object) -> None:
 def iter_files(manifest: Manifest) -> Iterator[dict[str, Any]]:
     """Every file the manifest lists: its `file`, `sha256` and, for a graph, `state_size`."""
     yield from manifest["golden"].values()
+    if "context" in manifest:
+        yield manifest["context"]
     for precisions in manifest["graphs"].values():
         for roles in precisions.values():
             for graph in roles.values():

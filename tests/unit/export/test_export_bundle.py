@@ -18,9 +18,10 @@ from edge_codec.export.commands import export
 from edge_codec.export.targets import Target
 from edge_codec.runtime.bundle import load_bundle
 from edge_codec.runtime.codec import StreamEncoder
-from edge_codec.runtime.errors import AudioError, ConfigError, ParityError
-from edge_codec.training.checkpoint import FACTS_FILE, RECORD, STATE_FILE
+from edge_codec.runtime.errors import AudioError, BundleError, ConfigError, ParityError
+from edge_codec.training.checkpoint import CONTEXT_FILE, FACTS_FILE, RECORD, STATE_FILE
 from support.repository import REPOSITORY
+from support.stub_context import context_bytes, make_context
 
 CLIP = REPOSITORY / "runtime/edge_codec/runtime/clips/librispeech_3005.flac"
 SCORES = {
@@ -207,3 +208,17 @@ def test_command_prints_json(checkpoint, tmp_path, clip, capsys):
     assert shown["parity"].keys() == shown["cost"].keys() == {"onnx_fp32"}
     assert shown["cost"]["onnx_fp32"]["encoder_ms"] > 0
     assert json.loads((out / "export.json").read_text()) == shown
+
+
+def test_a_context_model_comes_along(checkpoint, tmp_path, request_for):
+    folder = tmp_path / "training"
+    shutil.copytree(checkpoint, folder)
+    (folder / CONTEXT_FILE).write_bytes(context_bytes(make_context(16)))
+    plain, _ = export_bundle(request_for(out=tmp_path / "plain"))
+    bundle, _ = export_bundle(request_for(checkpoint=folder))
+    assert bundle.open_packing().needed_layers(1) == bundle.spec.layers
+    assert bundle.model_hash != plain.model_hash
+    (folder / CONTEXT_FILE).write_bytes(context_bytes(make_context(32)))
+    with pytest.raises(BundleError, match="another codec"):
+        export_bundle(request_for(checkpoint=folder, out=tmp_path / "other"))
+    assert not (tmp_path / "other").exists()

@@ -19,6 +19,7 @@ from edge_codec.firmware_bridge import (
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import AudioError, CodeRangeError, ConfigError, PortError
+from edge_codec.runtime.packing import packed_and_back
 from edge_codec.runtime.ports import PluggablePort, Port
 from edge_codec.runtime.transceiver import (
     Listener,
@@ -32,6 +33,7 @@ from edge_codec.runtime.transceiver.sources import BlockSource, SampleClock
 from support.fake_line import FakeClock, Journal, ListSink, ReplayPort, WirePort
 from support.recordings import make_tones
 from support.stub_bundle import STUB_BUNDLE
+from support.stub_context import make_context_bundle
 
 RATE_HZ = 16_000
 LINE = "/dev/ttyUSB0"
@@ -41,6 +43,12 @@ Arrivals = list[tuple[float, bytes]]
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     return load_bundle(STUB_BUNDLE)
+
+
+@pytest.fixture(scope="module")
+def context_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same with a context model: packets carry messages in the place of codes."""
+    return load_bundle(make_context_bundle(tmp_path_factory.mktemp("models") / "stub"))
 
 
 def make_profile(bundle: Bundle, bitrate_bps: float = 6000) -> StreamProfile:
@@ -125,6 +133,67 @@ def test_what_is_played_is_what_the_codec_alone_would_give(bundle: Bundle) -> No
     sink, _, _ = receive(bundle, over_wire(transmit(bundle, 2.013), 9600))
     expected_T = through_codec(bundle, 2.013)[: len(sink.played_T)]
     np.testing.assert_allclose(sink.played_T, expected_T, atol=1e-6)
+
+
+def carried(bundle: Bundle, profile: StreamProfile, seconds: float) -> np.ndarray[Any, Any]:
+    """The tones through the codec and what packets of a profile carry of their codes."""
+    tones_T = make_tones(RATE_HZ, round(seconds * RATE_HZ))[:, 0]
+    codes_FK = StreamEncoder(bundle).push(np.pad(tones_T, (0, 2 * RATE_HZ)))
+    frames = profile.frames_per_superframe
+    codes_FK = codes_FK[: len(codes_FK) // frames * frames]
+    packing = bundle.open_packing()
+    carried_FK = packed_and_back(packing, codes_FK, bundle.spec, profile.layers, frames)
+    return StreamDecoder(bundle).push(carried_FK)
+
+
+@pytest.mark.parametrize("bitrate_bps", [500, 1000, 3000, 6000])
+def test_packets_carry_messages_of_a_model_that_knows_its_codes(
+    context_bundle: Bundle, bitrate_bps: float
+) -> None:
+    written = transmit(context_bundle, 2.013, bitrate_bps=bitrate_bps)
+    sink, _, listener = receive(context_bundle, over_wire(written, 9600))
+    expected_T = carried(context_bundle, make_profile(context_bundle, bitrate_bps), 2.013)
+    assert listener.stats.voice_lost == listener.late_frames == 0
+    assert len(sink.played_T) >= 2.013 * RATE_HZ
+    np.testing.assert_allclose(sink.played_T, expected_T[: len(sink.played_T)], atol=1e-6)
+
+
+def test_raw_frames_carry_codes_as_they_are(context_bundle: Bundle) -> None:
+    sender = make_sender(context_bundle, "R3000", None, is_live=False)
+    assert sender._encoder.layers == 6
+    clock = FakeClock()
+    port = WirePort(clock, 9600)
+    transmission = Transmission(
+        make_source(2.0, fast=True), sender, port, Journal(clock).report, fast=True
+    )
+    transmission.run(clock, StopSignal())
+    sink, _, _ = receive(context_bundle, over_wire(port.written, 9600), fast=True)
+    codes_FK = StreamEncoder(context_bundle, layers=6).push(
+        np.pad(make_tones(RATE_HZ, 2 * RATE_HZ)[:, 0], (0, 2 * RATE_HZ))
+    )
+    expected_T = StreamDecoder(context_bundle).push(codes_FK)[: len(sink.played_T)]
+    assert len(sink.played_T) >= 2 * RATE_HZ
+    np.testing.assert_allclose(sink.played_T, expected_T, atol=1e-6)
+
+
+def test_a_repeated_base_class_says_what_fits_into_it(context_bundle: Bundle) -> None:
+    packing, frames = context_bundle.open_packing(), 12
+    codes_FK = np.random.default_rng(0).integers(0, 1024, (frames, 12))
+    numbers_FL = packing.pack(codes_FK, 6)
+    valid_F = np.full(frames, 2)  # the base layers of P3000
+    got_FK, layers_F = packing.unpack(np.where(np.arange(6) < 2, numbers_FL, 1024), valid_F)
+    is_there = np.arange(12) < layers_F[:, None]
+    np.testing.assert_array_equal(got_FK, np.where(is_there, codes_FK, 1024))
+    assert layers_F.sum() >= 2 * frames - 2
+
+
+def test_lost_packets_of_messages_are_concealed(context_bundle: Bundle) -> None:
+    arrivals = over_wire(transmit(context_bundle, 3.0, bitrate_bps=3000), 9600)
+    whole, _, _ = receive(context_bundle, arrivals)
+    sink, _, listener = receive(context_bundle, arrivals[:5] + arrivals[7:])
+    assert listener.stats.voice_lost == 2
+    assert listener.concealed_frames == 24
+    assert len(sink.played_T) == len(whole.played_T)
 
 
 def test_line_is_never_given_more_than_it_carries(bundle: Bundle) -> None:

@@ -91,7 +91,7 @@ def test_the_asked_share_of_frames_is_lost(fast_score):
 
 def test_bits_and_ratio_are_those_of_the_files(fast_score):
     clip = Clip(read=lambda: NOISE_T, pcm_bits=48_021 * 2 * 16)  # 48 kHz stereo
-    conditions = Conditions(file_bits=lambda codes_FK, samples: 8 * samples // codes_FK.shape[1])
+    conditions = Conditions(file_bits=lambda _, layers, samples: 8 * samples // layers)
     result = evaluate(DelayedEcho(), {"a": clip}, SPEC, layers=[1, 4], conditions=conditions)
     assert [row.measured_bps for row in result.rows] == pytest.approx([128_000, 32_000], rel=1e-3)
     assert result.rows[1].compression_ratio == pytest.approx(48, rel=1e-3)
@@ -173,3 +173,19 @@ def test_clips_in_names_files_by_their_place(tmp_path):
 def test_entropy_is_that_of_the_counts():
     counts_KN = np.array([[1, 1, 1, 1], [4, 0, 0, 0], [2, 1, 1, 0], [0, 0, 0, 0]])
     assert entropy_bits(counts_KN) == pytest.approx([2.0, 0.0, 1.5, 0.0])
+
+
+def test_what_a_bitrate_carries_is_what_is_decoded(fast_score):
+    heard = []
+
+    class Ear(DelayedEcho):
+        def decode(self, codes_FK):
+            heard.append(codes_FK)
+            return super().decode(codes_FK)
+
+    def carried(codes_FK, layers):
+        return np.where(np.arange(4) <= layers, codes_FK, SPEC.codebook_size)
+
+    conditions = Conditions(carried=carried)
+    evaluate(Ear(), {"a": clip_of(NOISE_T)}, SPEC, layers=[1, 2], conditions=conditions)
+    assert [(codes_FK < SPEC.codebook_size).sum(axis=1).max() for codes_FK in heard] == [2, 3]

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -26,6 +28,8 @@ from edge_codec.training.typed_toml import build
 
 STATE_FILE = "state.safetensors"
 FACTS_FILE = "training.json"
+CONTEXT_FILE = "context.npz"
+"""Tables of the context model, if one was trained for the codec."""
 RECORD = "training"
 """Key of the copy of `training.json` in the state's metadata."""
 AVERAGED = "ema."
@@ -59,6 +63,14 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], recipe: Recipe, fa
     partial = folder / (FACTS_FILE + ".part")
     partial.write_text(record + "\n", encoding="utf-8")
     partial.replace(folder / FACTS_FILE)
+
+
+def save_context(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write the tables of a context model beside the weights it belongs to, by rename."""
+    partial = folder / (CONTEXT_FILE + ".part")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    partial.replace(folder / CONTEXT_FILE)
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Recipe, Facts]:

@@ -59,8 +59,11 @@ class Conditions:
     """Share of frames that are lost on the way, each by itself."""
     seed: int = 1
     """Decides which."""
-    file_bits: Callable[[IntArray, int], int] | None = None
-    """(codes [F, K], samples of the clip) -> bits of a file of them; None for the codes alone."""
+    file_bits: Callable[[IntArray, int, int], int] | None = None
+    """(codes [F, K], layers, samples of the clip) -> bits of a file; None for the codes alone."""
+    carried: Callable[[IntArray, int], IntArray] | None = None
+    """(codes [F, K], layers) -> those of them that a bitrate of so many layers carries, the
+    codebook's size in the place of others; None for the first layers of each frame."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,13 +251,13 @@ class _Bench:
         is_lost_F = self._rng.random(len(codes_FK)) < self.conditions.frame_loss
         decoded = []
         for count, tally in zip(self.layers, self._tallies, strict=True):
-            arrived_FK = codes_FK.copy()
-            arrived_FK[:, count:] = arrived_FK[is_lost_F] = spec.codebook_size
+            arrived_FK = self._carried(codes_FK, count)
+            arrived_FK[is_lost_F] = spec.codebook_size
             decoded_T = align(self.coder.decode(arrived_FK), spec.delay_samples, len(audio_T))
             if not np.isfinite(decoded_T).all():
                 raise AudioError(f"decoded to NaN or infinity with {count} layers")
             decoded.append(decoded_T)
-            tally.file_bits += self._bits(codes_FK[:, :count], len(audio_T))
+            tally.file_bits += self._bits(codes_FK, count, len(audio_T))
             tally.pcm_bits += clip.pcm_bits or PCM_BITS * len(audio_T)
         self._duration_s += len(audio_T) / spec.sample_rate_hz
         return audio_T, decoded
@@ -271,10 +274,17 @@ class _Bench:
             pesq_floored=sum(score.get("pesq_wb") == PESQ_WB_FLOOR for score in scores),
         )
 
-    def _bits(self, codes_FK: IntArray, samples: int) -> int:
+    def _carried(self, codes_FK: IntArray, layers: int) -> IntArray:
+        if self.conditions.carried is not None:
+            return self.conditions.carried(codes_FK, layers)
+        carried_FK = codes_FK.copy()
+        carried_FK[:, layers:] = self.spec.codebook_size
+        return carried_FK
+
+    def _bits(self, codes_FK: IntArray, layers: int, samples: int) -> int:
         if self.conditions.file_bits is not None:
-            return self.conditions.file_bits(codes_FK, samples)
-        return codes_FK.size * self.spec.bits_per_code
+            return self.conditions.file_bits(codes_FK, layers, samples)
+        return len(codes_FK) * layers * self.spec.bits_per_code
 
 
 def _submit(pool: Executor, bench: _Bench, clip: Clip) -> "Future[list[Scores]]":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_codec.benchmarks.coders.coder import Coder
 from edge_codec.benchmarks.coders.lyra import Lyra
-from edge_codec.benchmarks.coders.model import ModelCoder
+from edge_codec.benchmarks.coders.model import SuperframeCoder
 from edge_codec.benchmarks.coders.native import AmrWb, Codec2, Opus, Speex
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.errors import MissingExtraError
@@ -14,8 +14,6 @@ from edge_codec.runtime.errors import MissingExtraError
 Makers = Mapping[str, Callable[[], Coder]]
 """Name -> what opens the codec, or raises `MissingExtraError`."""
 
-CALL_FRAMES = 12
-"""Code frames a call when speech is scored: the same speech, in less time."""
 OUR_BITRATES_BPS = (500, 1000, 1500, 3000, 6000)
 
 
@@ -39,9 +37,7 @@ def model_coders(bundle: Bundle, precision: str = "auto") -> list[Coder]:
     """Our codec at every bitrate of the comparison that it has."""
     spec = bundle.spec
     layers = sorted({spec.layers_for(max(bps, spec.bitrate_bps(1))) for bps in OUR_BITRATES_BPS})
-    return [
-        ModelCoder(bundle, count, precision=precision, call_frames=CALL_FRAMES) for count in layers
-    ]
+    return [SuperframeCoder(bundle, count, precision=precision) for count in layers]
 
 
 def open_installed(makers: Makers) -> tuple[list[Coder], dict[str, str]]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from edge_codec.benchmarks.coders.coder import FloatArray, Packet
+from edge_codec.firmware_bridge import profile_for
+from edge_codec.firmware_bridge.profile import MAX_LAYERS
 from edge_codec.runtime.backends.selection import choose_backend
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
@@ -60,6 +62,37 @@ class ModelCoder:
     def decode(self, packet: Packet) -> FloatArray:
         """[T] of one packet."""
         return self._decoder.push(packet.content)
+
+
+class SuperframeCoder(ModelCoder):
+    """A model that packs each call as the link packs a superframe, once it is whole."""
+
+    def __init__(self, bundle: Bundle, layers: int, *, precision: str = "auto") -> None:
+        """As long calls as the superframes of this bitrate's packets.
+
+        Raises:
+            BundleError, MissingExtraError: as `ModelCoder`.
+        """
+        spec, self._packing = bundle.spec, bundle.open_packing()
+        needed = self._packing.needed_layers(layers)
+        profile = profile_for(min(layers, MAX_LAYERS), spec.bits_per_code, spec.frame_rate_hz)
+        super().__init__(
+            bundle, needed, precision=precision, call_frames=profile.frames_per_superframe
+        )
+        self.layers = layers
+        self.name = f"{bundle.name} {spec.bitrate_bps(layers) / 1000:g}k"
+        self._frame_bits = layers * spec.bits_per_code
+
+    def encode(self, frame_T: FloatArray) -> Packet:
+        """Encode and pack one call's samples."""
+        packet = super().encode(frame_T)
+        return Packet(self._packing.pack(packet.content, self.layers), packet.bits)
+
+    def decode(self, packet: Packet) -> FloatArray:
+        """[T] of one superframe."""
+        numbers_FL = packet.content
+        codes = self._packing.unpack(numbers_FL, np.full(len(numbers_FL), self.layers))
+        return self._decoder.push(*codes)
 
 
 def with_backend(bundle: Bundle, backend: str) -> Bundle:

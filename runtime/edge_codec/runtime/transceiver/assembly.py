@@ -41,6 +41,7 @@ from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.jitter import AdaptiveDelay, JitterBuffer, Passage, serial_delay
 from edge_codec.runtime.meter import Report
+from edge_codec.runtime.packing import PlainPacking
 from edge_codec.runtime.ports import is_datagram, is_line, is_transparent
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.streams import STANDARD
@@ -183,8 +184,19 @@ def sender_maker(bundle: Bundle, talk: Talk) -> Callable[[], Sender]:
     make_spurt = partial(_open_spurt, bundle, talk)
     steps = [mode.profile for mode in steps_below(talk.mode)]
     duty = DutyCycle(talk.duty_cycle)
-    encoder = StreamEncoder(bundle, layers=talk.mode.profile.layers)
-    return partial(Sender, encoder, make_spurt, steps, talk.line, duty=duty, is_live=talk.is_live)
+    is_packet = talk.mode.framing is Framing.PACKET
+    packing = bundle.open_packing() if is_packet else PlainPacking()
+    encoder = StreamEncoder(bundle, layers=packing.needed_layers(talk.mode.profile.layers))
+    return partial(
+        Sender,
+        encoder,
+        make_spurt,
+        steps,
+        talk.line,
+        duty=duty,
+        is_live=talk.is_live,
+        packing=packing,
+    )
 
 
 def _open_spurt(bundle: Bundle, talk: Talk, profile: StreamProfile, stats: LinkStats) -> Spurt:
@@ -265,7 +277,14 @@ def make_listener(
 
     receiver = receiver or make_receiver(bundle.spec)
     model_hash = bytes.fromhex(bundle.model_hash)
-    return Listener(StreamDecoder(bundle), model_hash, make_playout, receiver, audience)
+    return Listener(
+        StreamDecoder(bundle),
+        model_hash,
+        make_playout,
+        receiver,
+        audience,
+        packing=bundle.open_packing(),
+    )
 
 
 @contextmanager

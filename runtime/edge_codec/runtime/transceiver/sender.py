@@ -20,6 +20,7 @@ from edge_codec.firmware_bridge.lateness import (
     StepControl,
 )
 from edge_codec.runtime.codec import IntArray, StreamEncoder
+from edge_codec.runtime.packing import Packing, PlainPacking
 
 FloatArray = npt.NDArray[np.float32]
 SpurtMaker = Callable[[StreamProfile, LinkStats], Spurt]
@@ -37,16 +38,18 @@ class Sender:
         *,
         duty: DutyCycle | None = None,
         is_live: bool = True,
+        packing: Packing | None = None,
     ) -> None:
         """Nothing is queued yet.
 
         Args:
-            encoder: of the model that the HELLOs name; gives as many layers as any step sends.
+            encoder: of the model that the HELLOs name; gives as many layers as any step needs.
             make_spurt: opens a talk spurt with a profile and counters to go on with.
             steps: profile to begin with, and lower ones to step down to.
             line: paces the packets; None sends at once, for ports without a baud rate.
             duty: counts airtime, and keeps to a share of it; needs a line.
             is_live: what is late loses its worth; else everything is sent, at last.
+            packing: of the model and the framing; None: codes as they are.
         """
         # A graph's first call takes many times longer than the next ones.
         encoder.push(np.zeros(encoder.spec.hop_samples, np.float32))
@@ -58,6 +61,7 @@ class Sender:
         self.is_silenced = False
         """The duty cycle is used up at present."""
         self._encoder = encoder
+        self._packing = packing or PlainPacking()
         self._make_spurt = make_spurt
         self._steps = steps
         self._step = 0
@@ -222,7 +226,8 @@ class Sender:
 
     def _next_superframe(self) -> IntArray:
         size = self.profile.frames_per_superframe
-        return np.stack([self._frames.popleft()[0] for _ in range(size)])
+        codes_FK = np.stack([self._frames.popleft()[0] for _ in range(size)])
+        return self._packing.pack(codes_FK, self.profile.layers)
 
     def _give_up_late(self, now_s: float) -> None:
         while self._age(now_s) > DROP_AFTER:

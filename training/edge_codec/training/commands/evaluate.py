@@ -15,6 +15,7 @@ from edge_codec.runtime.manifest import MANIFEST_NAME
 from edge_codec.runtime.spec import CodecSpec
 
 if TYPE_CHECKING:
+    from edge_codec.runtime.packing import Packing
     from edge_codec.training.evaluation import Coder, Evaluation
 
 EXAMPLES = """examples:
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"--jobs must be 1 or more, got {args.jobs}")
     if not 0 <= args.frame_loss < 1:
         raise ConfigError(f"--frame-loss is a share from 0 to 1, got {args.frame_loss}")
-    spec, coder = _open_codec(args.model, args.precision)
+    spec, coder, packing = _open_codec(args.model, args.precision)
     is_speech = spec.sample_rate_hz <= SPEECH_UP_TO_HZ
     evaluation = evaluate(
         coder,
@@ -82,7 +83,8 @@ def run(args: argparse.Namespace) -> None:
             mode=args.mode or ("speech" if is_speech else "audio"),
             frame_loss=args.frame_loss,
             seed=args.seed,
-            file_bits=partial(_file_bits, spec),
+            file_bits=partial(_file_bits, spec, packing),
+            carried=partial(_carried, spec, packing),
         ),
         jobs=args.jobs,
         show_progress=True,
@@ -96,33 +98,44 @@ def _layers(spec: CodecSpec, bitrates_bps: list[float] | None) -> list[int]:
     return [spec.layers_for(bitrate_bps) for bitrate_bps in bitrates_bps]
 
 
-def _file_bits(spec: CodecSpec, codes_FK: Any, samples: int) -> int:
+def _carried(spec: CodecSpec, packing: "Packing", codes_FK: Any, layers: int) -> Any:
+    """What the packets of a bitrate carry of these codes."""
+    from edge_codec.firmware_bridge.profile import MAX_LAYERS, profile_for
+    from edge_codec.runtime.packing import packed_and_back
+
+    profile = profile_for(min(layers, MAX_LAYERS), spec.bits_per_code, spec.frame_rate_hz)
+    return packed_and_back(packing, codes_FK, spec, layers, profile.frames_per_superframe)
+
+
+def _file_bits(
+    spec: CodecSpec, packing: "Packing", codes_FK: Any, layers: int, samples: int
+) -> int:
     """Bits of the `.ecf` file of one channel of codes."""
     from edge_codec.runtime.ecf import EcfHeader, EcfWriter
 
     header = EcfHeader.for_codec(
         spec,
         channels=1,
-        layers=codes_FK.shape[1],
+        layers=layers,
         model_name="",
         model_hash="00" * 32,  # as long as a real one
         source_rate_hz=spec.sample_rate_hz,
         source_channels=1,
     )
-    writer = EcfWriter(BytesIO(), header)
+    writer = EcfWriter(BytesIO(), header, packing=packing)
     writer.write(codes_FK[:, None])
     writer.finish(length_samples=samples, loudness_dbfs=0.0)
     return 8 * writer.written_bytes
 
 
-def _open_codec(model: str, precision: str) -> "tuple[CodecSpec, Coder]":
+def _open_codec(model: str, precision: str) -> "tuple[CodecSpec, Coder, Packing]":
     folder = Path(model)
     if folder.is_dir() and not (folder / MANIFEST_NAME).exists():
         return _open_checkpoint(folder)
     return _open_bundle(model, precision)
 
 
-def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, Coder]":
+def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, Coder, Packing]":
     from edge_codec.runtime.bundle import load_bundle
     from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 
@@ -139,15 +152,18 @@ def _open_bundle(model: str, precision: str) -> "tuple[CodecSpec, Coder]":
             decoder.reset()
             return decoder.push(codes_FK)
 
-    return bundle.spec, BundleCoder()
+    return bundle.spec, BundleCoder(), bundle.open_packing()
 
 
-def _open_checkpoint(folder: Path) -> "tuple[CodecSpec, Coder]":
-    from edge_codec.training.checkpoint import load_codec
+def _open_checkpoint(folder: Path) -> "tuple[CodecSpec, Coder, Packing]":
+    from edge_codec.runtime.packing import open_packing
+    from edge_codec.training.checkpoint import CONTEXT_FILE, load_codec
     from edge_codec.training.coders import CodecCoder
 
     codec, _, _ = load_codec(folder)
-    return codec.spec, CodecCoder(codec)
+    context = folder / CONTEXT_FILE
+    packing = open_packing(context if context.exists() else None, codec.spec)
+    return codec.spec, CodecCoder(codec), packing
 
 
 def _as_json(args: argparse.Namespace, evaluation: "Evaluation") -> str:
