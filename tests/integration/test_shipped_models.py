@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from edge_codec.runtime import Bundle, StreamDecoder, StreamEncoder, load_bundle
+from edge_codec.runtime.packing import PlainPacking, packed_and_back
 from edge_codec.runtime.quality import align, stoi
 from support.repository import PACKAGES, REPOSITORY
 
@@ -66,6 +67,19 @@ def test_more_bits_are_better_and_three_kilobits_are_understood(bundle: Bundle) 
     scores = [mean_estoi(bundle, layers) for layers in LAYERS]
     assert scores == sorted(scores)
     assert scores[LAYERS.index(6)] > 0.7
+
+
+def test_packets_at_one_kilobit_say_more_than_two_layers(bundle: Bundle) -> None:
+    speech_T, _ = soundfile.read(CLIPS[0], dtype="float32")
+    codes_FK = coded(bundle, speech_T)
+    scores = []
+    for packing in (PlainPacking(), bundle.open_packing()):
+        carried_FK = packed_and_back(packing, codes_FK, bundle.spec, 2, 24)
+        decoded_T = StreamDecoder(bundle).push(carried_FK)
+        decoded_T = align(decoded_T, bundle.spec.delay_samples, len(speech_T))
+        scores.append(stoi(speech_T, decoded_T, extended=True))
+    assert (carried_FK < bundle.spec.codebook_size).sum() > 2.2 * len(codes_FK)
+    assert scores[1] > scores[0] + 0.01
 
 
 def test_a_tenth_of_the_frames_may_be_lost(bundle: Bundle) -> None:

@@ -1,5 +1,7 @@
 """Both ends of a link in one process, for measurements: codes in, bytes, codes out."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,16 +22,29 @@ class LinkLoop:
         hello = Hello(source="AB1CD", model_hash=bytes(4), profile=profile, nonce=NONCE)
         self._transmitter = Transmitter(hello, stream_tag=1)
         self._receiver = Receiver()
+        self._layers, self._packing = coder.layers, coder.packing
+        self._frames = profile.frames_per_superframe
+        self._open_FK: NDArray[np.int64] = np.zeros((0, coder.layers), np.int64)
         self._frame_s = 1 / spec.frame_rate_hz
         self._now_s = 0.0
 
     def send(self, codes_FK: NDArray[np.int64]) -> bytes:
-        """Bytes that became ready, often none."""
+        """Bytes that became ready, often none; superframes are packed once they are whole."""
         self._now_s += len(codes_FK) * self._frame_s
-        return b"".join(self._transmitter.send_frames(codes_FK, now_s=self._now_s))
+        self._open_FK = np.concatenate([self._open_FK, codes_FK])
+        sent = b""
+        while len(self._open_FK) >= self._frames:
+            numbers_FL = self._packing.pack(self._open_FK[: self._frames], self._layers)
+            self._open_FK = self._open_FK[self._frames :]
+            sent += b"".join(self._transmitter.send_frames(numbers_FL, now_s=self._now_s))
+        return sent
 
     def receive(self, chunk: bytes) -> list[FramesReceived]:
-        """Superframes that became whole."""
+        """Superframes that became whole, unpacked."""
         self._receiver.receive_data(chunk, now_s=self._now_s)
-        events = iter(self._receiver.next_event, None)
-        return [event for event in events if isinstance(event, FramesReceived)]
+        events = [e for e in iter(self._receiver.next_event, None) if isinstance(e, FramesReceived)]
+        unpacked = (self._packing.unpack(e.codes_FK, e.valid_layers_F) for e in events)
+        return [
+            replace(event, codes_FK=codes_FK, valid_layers_F=valid_F)
+            for event, (codes_FK, valid_F) in zip(events, unpacked, strict=True)
+        ]

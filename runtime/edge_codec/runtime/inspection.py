@@ -54,6 +54,7 @@ def describe_model(name_or_path: str, *, check: bool = False, backend: str = AUT
         "layers": spec.layers,
         "bitrates_bps": _bitrates(spec),
         "conceals_loss": bundle.conceals_loss,
+        "context_coding": "context" in bundle.manifest,
         "backend": backend,
         "target": bundle.target["name"],
         "graphs_bytes": {p: bundle.graphs_bytes(p, backend) for p in bundle.precisions(backend)},

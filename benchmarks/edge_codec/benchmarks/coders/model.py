@@ -43,6 +43,8 @@ class ModelCoder:
         self.unit_samples = spec.hop_samples
         self.delay_samples = spec.delay_samples
         self._frame_bits = layers * spec.bits_per_code
+        self.packing = bundle.open_packing()
+        """How the link packs superframes of its codes."""
         bundle = bundle.on(self.backend)
         self._encoder = StreamEncoder(
             bundle, layers=layers, threads=threads, precision=self.precision
@@ -73,8 +75,8 @@ class SuperframeCoder(ModelCoder):
         Raises:
             BundleError, MissingExtraError: as `ModelCoder`.
         """
-        spec, self._packing = bundle.spec, bundle.open_packing()
-        needed = self._packing.needed_layers(layers)
+        spec = bundle.spec
+        needed = bundle.open_packing().needed_layers(layers)
         profile = profile_for(min(layers, MAX_LAYERS), spec.bits_per_code, spec.frame_rate_hz)
         super().__init__(
             bundle, needed, precision=precision, call_frames=profile.frames_per_superframe
@@ -86,12 +88,12 @@ class SuperframeCoder(ModelCoder):
     def encode(self, frame_T: FloatArray) -> Packet:
         """Encode and pack one call's samples."""
         packet = super().encode(frame_T)
-        return Packet(self._packing.pack(packet.content, self.layers), packet.bits)
+        return Packet(self.packing.pack(packet.content, self.layers), packet.bits)
 
     def decode(self, packet: Packet) -> FloatArray:
         """[T] of one superframe."""
         numbers_FL = packet.content
-        codes = self._packing.unpack(numbers_FL, np.full(len(numbers_FL), self.layers))
+        codes = self.packing.unpack(numbers_FL, np.full(len(numbers_FL), self.layers))
         return self._decoder.push(*codes)
 
 
