@@ -35,7 +35,7 @@ from edge_codec.export.parity import (
 from edge_codec.export.ptq import quantize
 from edge_codec.export.rounding import round_codec
 from edge_codec.export.speech_loss import with_speech_loss
-from edge_codec.export.targets import PRECISIONS, Target
+from edge_codec.export.targets import Target
 from edge_codec.export.tflite_writer import converter, write_tflite
 from edge_codec.export.weight_only import round_weights
 from edge_codec.runtime.bundle import Bundle, load_bundle
@@ -141,10 +141,11 @@ def write_graphs(
     """
     if target.tflite:
         converter()  # what is missing is said before minutes of work, not after
-    forms = dict.fromkeys(PRECISIONS, fold_codec(codec))
-    if "int8" in (*target.onnx, *target.tflite) and isinstance(codec, FrameCodec):
+    forms = dict.fromkeys((*target.onnx, *target.tflite), fold_codec(codec))
+    if forms.keys() - {"fp32"} and isinstance(codec, FrameCodec):
         _log.info("fitting int8 weights")
-        forms["int8"] = round_codec(codec, torch.from_numpy(speech_T)[None])
+        rounded = round_codec(codec, torch.from_numpy(speech_T)[None])
+        forms |= dict.fromkeys(forms.keys() - {"fp32"}, rounded)
     writers = {"onnx": write_onnx_graphs, "tflite": write_tflite_graphs}
     entries: dict[str, dict[str, dict[str, Any]]] = {}
     for backend, precisions in {"onnx": target.onnx, "tflite": target.tflite}.items():

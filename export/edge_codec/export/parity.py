@@ -48,9 +48,10 @@ LIMITS: dict[str, Mapping[str, float]] = {
     "onnx_int8": INT8_LIMITS,
     "tflite_fp32": FLOAT_LIMITS,
     "tflite_int8": TFLITE_INT8_LIMITS,
+    "tflite_int8_storage": TFLITE_INT8_LIMITS,
 }
 """By back end and precision."""
-UNTRAINED_LIMITS = LIMITS | {"onnx_int8": {}, "tflite_int8": {}}
+UNTRAINED_LIMITS = LIMITS | {"onnx_int8": {}, "tflite_int8": {}, "tflite_int8_storage": {}}
 """Untrained codes are noise, which int8 cannot keep."""
 AT_MOST = ("_difference", "_loss")
 """Ends of the names of facts whose limit is the largest value; of the others it is the least."""
@@ -122,8 +123,12 @@ def measure_parity(codec: Codec, bundle: Bundle, speech_T: FloatArray) -> Parity
     graphs: dict[str, FloatParity | Int8Parity] = {}
     for backend in bundle.backends:
         for precision in bundle.precisions(backend):
-            measure = measure_float if precision == "fp32" else measure_int8
-            graphs[f"{backend}_{precision}"] = measure(codec, bundle.on(backend), speech_T, frames)
+            shown = bundle.on(backend)
+            graphs[f"{backend}_{precision}"] = (
+                measure_float(codec, shown, speech_T, frames)
+                if precision == "fp32"
+                else measure_int8(codec, shown, speech_T, frames, precision=precision)
+            )
     return Parity(graphs=graphs)
 
 
@@ -147,12 +152,19 @@ def measure_float(
     )
 
 
-def measure_int8(codec: Codec, bundle: Bundle, speech_T: FloatArray, frames: int = 1) -> Int8Parity:
+def measure_int8(
+    codec: Codec,
+    bundle: Bundle,
+    speech_T: FloatArray,
+    frames: int = 1,
+    *,
+    precision: str = "int8",
+) -> Int8Parity:
     """Compare the int8 graphs that `bundle` runs on with `codec`, in calls of `frames` frames."""
     spec = bundle.spec
     chunk, delay = frames * spec.hop_samples, spec.delay_samples
-    encoder = StreamEncoder(bundle, precision="int8")
-    decoder = StreamDecoder(bundle, precision="int8")
+    encoder = StreamEncoder(bundle, precision=precision)
+    decoder = StreamDecoder(bundle, precision=precision)
     codes_FK, int8_codes_FK = torch_codes(codec, speech_T), encode(encoder, speech_T, chunk)
     samples_T, same_codes_T = torch_samples(codec, codes_FK), decode(decoder, codes_FK, frames)
     mel, int8_mel = (

@@ -27,11 +27,11 @@ MEASURES = {"visqol_loss": "visqol", "pesq_loss": "pesq_wb"}
 
 
 class Int8Coder:
-    """The int8 graphs of a bundle, in calls of one frame."""
+    """Graphs of a bundle with int8 weights, in calls of one frame."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._encoder = StreamEncoder(bundle, precision="int8")
-        self._decoder = StreamDecoder(bundle, precision="int8")
+    def __init__(self, bundle: Bundle, precision: str = "int8") -> None:
+        self._encoder = StreamEncoder(bundle, precision=precision)
+        self._decoder = StreamDecoder(bundle, precision=precision)
 
     def encode(self, audio_T: FloatArray) -> IntArray:
         """Codes [F, K]."""
@@ -53,7 +53,8 @@ def with_speech_loss(parity: Parity, codec: Codec, bundle: Bundle, folder: Path)
     graphs = dict(parity.graphs)
     for name, facts in parity.graphs.items():
         if not isinstance(facts, FloatParity):
-            found = _scores(Int8Coder(bundle.on(name.partition("_")[0])), codec, folder)
+            backend, _, precision = name.partition("_")
+            found = _scores(Int8Coder(bundle.on(backend), precision), codec, folder)
             loss = {fact: best[fact] - found[fact] for fact in MEASURES}
             graphs[name] = replace(facts, speech_loss=loss)
     return replace(parity, graphs=graphs)

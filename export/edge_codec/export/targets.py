@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_codec.runtime.backends.tflite import INT8_STORAGE
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.manifest import AUTO, BACKENDS, MAX_THREADS, PROVIDERS
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.training.typed_toml import build, read_table
 
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = {"onnx": ("fp32", "int8"), "tflite": ("fp32", "int8", INT8_STORAGE)}
+"""Back end -> numeric precisions of its graphs."""
 MAX_CALL_FRAMES = 25
 """The runtime never makes a longer call."""
 
@@ -43,8 +45,8 @@ class Target:
     """Most that the int8 graphs of one back end may have, in megabytes; 0 for no limit."""
 
     def __post_init__(self) -> None:
-        _check(self.name, "onnx", self.onnx, PRECISIONS)
-        _check(self.name, "tflite", self.tflite, PRECISIONS)
+        _check(self.name, "onnx", self.onnx, PRECISIONS["onnx"])
+        _check(self.name, "tflite", self.tflite, PRECISIONS["tflite"])
         _check(self.name, "providers", self.providers, PROVIDERS)
         _check(self.name, "backend", (self.backend,), (AUTO, *BACKENDS))
         if not self.onnx and not self.tflite:

@@ -21,6 +21,26 @@ def count_int8_products(file: bytes) -> int:
     )
 
 
+def count_int8_weights(file: bytes) -> int:
+    """Products of a TFLite file whose weights are made of stored int8 ones."""
+    schema, model = _read(file)
+    codes = [code.builtinCode for code in model.operatorCodes]
+    count = 0
+    for graph in model.subgraphs:
+        stored = {
+            operator.outputs[0]
+            for operator in graph.operators
+            if codes[operator.opcodeIndex] == schema.BuiltinOperator.DEQUANTIZE
+            and graph.tensors[operator.inputs[0]].type == schema.TensorType.INT8
+        }
+        count += sum(
+            operator.inputs[1] in stored
+            for operator in graph.operators
+            if codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED
+        )
+    return count
+
+
 def without_names(file: bytes) -> bytes:
     """The same graphs without names of their tensors; names of arguments and results stay.
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from edge_codec.export.rounding import INT8_LAYERS, int8_layers
 from edge_codec.export.split import INNER_LAYER, split_encoder
-from edge_codec.export.tflite_file import count_int8_products, without_names
+from edge_codec.export.tflite_file import count_int8_products, count_int8_weights, without_names
 from edge_codec.export.two_stage import TwoStageAnalysis, TwoStageSynthesis
 from edge_codec.runtime.backends.tflite import halves
 from edge_codec.runtime.errors import MissingExtraError, ParityError
@@ -84,9 +84,9 @@ def write_tflite(folded: FrameCodec, frames: Sequence[int], *, precision: str) -
     """The `encoder` and `decoder` files of a codec.
 
     Args:
-        folded: what to convert, from `fold_codec`; for int8 from `round_codec`.
+        folded: what to convert, from `fold_codec`; for int8 weights from `round_codec`.
         frames: code frames of a call, one function each.
-        precision: fp32 or int8.
+        precision: fp32; int8 for integer products; int8_storage for float ones of int8 weights.
 
     Raises:
         MissingExtraError: the converter is not installed.
@@ -94,7 +94,7 @@ def write_tflite(folded: FrameCodec, frames: Sequence[int], *, precision: str) -
     """
     codec = shorten_transforms(folded)
     products = {"encoder": 0, "decoder": 0}
-    if precision == "int8":
+    if precision != "fp32":
         products = {
             "encoder": split_encoder(codec.encoder),
             "decoder": len(int8_layers(codec, "decoder")),
@@ -103,12 +103,15 @@ def write_tflite(folded: FrameCodec, frames: Sequence[int], *, precision: str) -
         "encoder": _convert(_encoder_functions(codec, frames)),
         "decoder": _convert(_decoder_functions(codec, frames)),
     }
-    if precision == "int8":
-        files = {role: _quantize(file, INT8_NAMES[role]) for role, file in files.items()}
+    if precision == "fp32":
+        return files
+    in_products = precision == "int8"
+    count = count_int8_products if in_products else count_int8_weights
     for role, file in files.items():
+        files[role] = _quantize(file, INT8_NAMES[role], in_products=in_products)
         wanted = len(frames) * products[role]
-        if (found := count_int8_products(file)) != wanted:
-            raise ParityError(f"the {role} has {found} int8 products, expected {wanted}")
+        if (found := count(files[role])) != wanted:
+            raise ParityError(f"the {role} has {found} layers in {precision}, expected {wanted}")
     return files
 
 
@@ -166,19 +169,25 @@ def _convert(functions: Functions) -> bytes:
     return bytes(file.convert().model_content())
 
 
-def _quantize(file: bytes, names: Sequence[str]) -> bytes:
-    """A file with int8 weights, one scale an output, in the layers of these last names."""
+def _quantize(file: bytes, names: Sequence[str], *, in_products: bool) -> bytes:
+    """A file with int8 weights, one scale an output, in the layers of these last names.
+
+    Their products are integer too if `in_products`, else of floats that the weights become.
+    """
     from ai_edge_quantizer import qtyping, quantizer  # noqa: PLC0415  comes with litert-torch
 
     weights = qtyping.TensorQuantizationConfig(
         num_bits=8, symmetric=True, granularity=qtyping.QuantGranularity.CHANNELWISE
     )
+    precision = qtyping.ComputePrecision
     recipe = quantizer.Quantizer(bytearray(file))
     recipe.update_quantization_recipe(
         regex=f".*Linear_({'|'.join(names)}).*",
         operation_name=qtyping.TFLOperationName.FULLY_CONNECTED,
         op_config=qtyping.OpQuantizationConfig(
-            weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.INTEGER
+            weight_tensor_config=weights,
+            compute_precision=precision.INTEGER if in_products else precision.FLOAT,
+            explicit_dequantize=not in_products,
         ),
     )
     return without_names(bytes(recipe.quantize().quantized_model))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_codec.runtime.audio import open_source
-from edge_codec.runtime.backends.selection import choose_backend, is_installed
+from edge_codec.runtime.backends.selection import choose_backend, is_usable
 from edge_codec.runtime.bundle import Bundle, iter_bundle_paths, load_bundle, read_manifest
 from edge_codec.runtime.codec import StreamEncoder
 from edge_codec.runtime.ecf import EcfReader
@@ -84,7 +84,7 @@ def verify_model(name_or_path: str) -> Facts:
     """
     bundle = load_bundle(name_or_path)
     files = {entry["file"]: entry["sha256"] for entry in iter_files(bundle.manifest)}
-    backends = [name for name in bundle.backends if is_installed(name)] or bundle.backends[:1]
+    backends = [name for name in bundle.backends if is_usable(bundle, name)] or bundle.backends[:1]
     checks = {name: _check_golden(bundle, name) for name in backends}
     return _identity(bundle) | {"files_sha256": files} | {"backends": checks}
 

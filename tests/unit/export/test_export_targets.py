@@ -45,7 +45,7 @@ def test_a_target_may_be_any_file(tmp_path):
         ("thread = 2", "unknown key 'thread'; did you mean 'threads'"),
         ('tflite = ["int8"]\nthreads = 0', "threads are 1 to 64"),
         ('onnx = ["int8"]', "onnx needs fp32 graphs"),
-        ('tflite = ["fp16"]', "tflite cannot be 'fp16'; it can be fp32, int8"),
+        ('tflite = ["fp16"]', "tflite cannot be 'fp16'; it can be fp32, int8, int8_storage"),
         ("", "neither onnx nor tflite"),
         ('tflite = ["int8"]\nbackend = "onnx"', "runs onnx and has no graphs for it"),
         ('tflite = ["int8"]\nproviders = ["npu"]', "providers cannot be 'npu'"),

@@ -88,8 +88,7 @@ def test_shorter_transforms_change_no_codes_and_leave_the_codec_alone(folded, sp
     assert sum(value.numel() for value in folded.encoder.analysis.buffers()) == before
 
 
-def test_every_length_of_call_is_a_function(converter, monkeypatch, folded):
-    monkeypatch.setattr(tflite_writer, "count_int8_products", lambda file: 0)
+def test_every_length_of_call_is_a_function(converter, folded):
     files = write_tflite(folded, [1, 4], precision="fp32")
     hop, layers = folded.spec.hop_samples, folded.spec.layers
     inputs = {"encoder": ("audio", [hop]), "decoder": ("codes", [1, layers])}
@@ -104,8 +103,7 @@ def test_every_length_of_call_is_a_function(converter, monkeypatch, folded):
         assert literal_eval(files[role].decode()) == expected
 
 
-def test_a_single_layer_has_no_other_half(converter, monkeypatch):
-    monkeypatch.setattr(tflite_writer, "count_int8_products", lambda file: 0)
+def test_a_single_layer_has_no_other_half(converter):
     codec = FrameCodec(replace(TINY, layers=1))
     files = write_tflite(fold_codec(codec), [1], precision="fp32")
     assert list(literal_eval(files["encoder"].decode())) == ["frames_1"]
@@ -118,27 +116,33 @@ def test_without_the_converter_the_next_step_is_named(monkeypatch, folded):
 
 
 @pytest.mark.parametrize("missing", [0, 1])
-def test_a_layer_that_stayed_float_is_an_error(converter, monkeypatch, folded, missing):
+@pytest.mark.parametrize("precision", ["int8", "int8_storage"])
+def test_a_layer_that_stayed_float_is_an_error(converter, monkeypatch, folded, missing, precision):
     products = {
         "encoder": split_encoder(shorten_transforms(folded).encoder),
         "decoder": len(int8_layers(folded, "decoder")),
     }
 
     def count(file):
-        role = file.decode()
+        role, form = file.decode().split()
+        assert form == precision
         return 2 * products[role] - missing * (role == "decoder")
 
-    roles = {names: role.encode() for role, names in tflite_writer.INT8_NAMES.items()}
-    monkeypatch.setattr(tflite_writer, "_quantize", lambda file, names: roles[names])
-    monkeypatch.setattr(tflite_writer, "count_int8_products", count)
+    def quantize(file, names, *, in_products):
+        role = next(role for role, known in tflite_writer.INT8_NAMES.items() if known == names)
+        return f"{role} {'int8' if in_products else 'int8_storage'}".encode()
+
+    monkeypatch.setattr(tflite_writer, "_quantize", quantize)
+    name = "count_int8_products" if precision == "int8" else "count_int8_weights"
+    monkeypatch.setattr(tflite_writer, name, count)
     if missing:
         wanted = 2 * products["decoder"]
-        message = f"the decoder has {wanted - 1} int8 products, expected {wanted}"
+        message = f"the decoder has {wanted - 1} layers in {precision}, expected {wanted}"
         with pytest.raises(ParityError, match=message):
-            write_tflite(folded, [1, 4], precision="int8")
+            write_tflite(folded, [1, 4], precision=precision)
     else:
-        files = write_tflite(folded, [1, 4], precision="int8")
-        assert files == {"encoder": b"encoder", "decoder": b"decoder"}
+        files = write_tflite(folded, [1, 4], precision=precision)
+        assert set(files) == {"encoder", "decoder"}
 
 
 def test_a_missing_converter_is_said_before_any_work(monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from edge_codec.runtime.backends import tflite
+from edge_codec.runtime.backends import selection, tflite
 from edge_codec.runtime.backends.lyra import LAYERS, LyraDecoder, LyraEncoder
 from edge_codec.runtime.backends.tflite import Stream, TfliteGraph
 from edge_codec.runtime.bundle import load_bundle
@@ -123,11 +123,59 @@ def test_without_litert_it_says_what_to_install(monkeypatch):
         load_encoder()
 
 
-def test_tflite_runtime_serves_lyras_graphs_and_not_ours(monkeypatch):
+@pytest.fixture
+def only_tflite_runtime(monkeypatch):
+    """A board with tflite-runtime, ONNX Runtime, and no LiteRT."""
     monkeypatch.setattr(tflite, "import_module", importer("tflite_runtime.interpreter"))
+    for module in (tflite, selection):
+        monkeypatch.setattr(module, "find_spec", lambda name: name != "ai_edge_litert" or None)
+
+
+def int8_bundle(path, *precisions):
+    """Stub graphs of these precisions for TFLite; those of int8 products are no graphs at all."""
+
+    def edit(manifest):
+        graph = {"sha256": "", "state_size": 320}
+        manifest["graphs"]["tflite"] = {
+            precision: {
+                role: graph | {"file": f"{role}.{precision}.tflite"}
+                for role in ("encoder", "decoder")
+            }
+            for precision in precisions
+        }
+
+    stubs = {
+        name.partition(".")[0]: data for name, data in read_stubs("encoder", "decoder").items()
+    }
+    files = {f"{role}.int8.tflite": b"no graph" for role in stubs}
+    files |= {f"{role}.int8_storage.tflite": data for role, data in stubs.items()}
+    return load_bundle(make_bundle_copy(path, edit, files))
+
+
+def test_tflite_runtime_serves_lyras_graphs(only_tflite_runtime):
     LyraEncoder(TFLITE_STUBS / "soundstream_encoder.tflite", _quantizer())
+
+
+def test_tflite_runtime_gets_graphs_of_its_own(only_tflite_runtime, tmp_path):
+    bundle = int8_bundle(tmp_path / "both", "int8", "int8_storage").on("tflite")
+    assert bundle.best_precision("tflite") == "int8"
+    codes_FK = StreamEncoder(bundle, precision="int8").push(np.ones(640, np.float32))
+    assert (codes_FK == np.array([1, 2])[:, None]).all()
+    assert StreamDecoder(bundle).push(codes_FK)[0] == 1
+
+
+def test_without_graphs_of_its_own_tflite_runtime_is_not_taken(only_tflite_runtime, tmp_path):
+    bundle = int8_bundle(tmp_path / "one", "int8")
+    assert not selection.is_usable(bundle, "tflite")
+    assert selection.choose_backend(bundle) == "onnx"
     with pytest.raises(MissingExtraError, match=r"edge-codec\[tflite\]"):
-        load_encoder()
+        StreamEncoder(bundle.on("tflite"))
+
+
+def test_litert_takes_integer_products(tmp_path):
+    bundle = int8_bundle(tmp_path / "both", "int8", "int8_storage").on("tflite")
+    with pytest.raises(BundleError, match=r"encoder\.int8\.tflite"):
+        StreamEncoder(bundle)
 
 
 def test_a_broken_litert_is_not_taken_for_a_missing_one(monkeypatch):

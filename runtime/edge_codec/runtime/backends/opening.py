@@ -3,7 +3,7 @@
 from edge_codec.runtime.backends import Graph, silenced_stderr
 from edge_codec.runtime.backends.selection import choose_backend
 from edge_codec.runtime.bundle import Bundle
-from edge_codec.runtime.errors import BundleError
+from edge_codec.runtime.errors import BundleError, MissingExtraError
 from edge_codec.runtime.manifest import AUTO
 
 
@@ -52,16 +52,19 @@ def _open_onnx(bundle: Bundle, role: str, precision: str, threads: int, layers: 
 
 
 def _open_tflite(bundle: Bundle, role: str, precision: str, threads: int, layers: int) -> Graph:
-    from edge_codec.runtime.backends.tflite import Stream, TfliteGraph  # noqa: PLC0415  likewise
+    from edge_codec.runtime.backends import tflite  # noqa: PLC0415  likewise
 
-    audio = Stream(name="audio", dtype="float32", frame=(bundle.spec.hop_samples,))
-    codes = Stream(name="codes", dtype="int32", frame=(1, bundle.spec.layers))
+    runs = tflite.precision_here(precision, bundle.precisions("tflite"))
+    if runs is None:
+        raise MissingExtraError(tflite.NEEDS_LITERT)
+    audio = tflite.Stream(name="audio", dtype="float32", frame=(bundle.spec.hop_samples,))
+    codes = tflite.Stream(name="codes", dtype="int32", frame=(1, bundle.spec.layers))
     takes, gives = (audio, codes) if role == "encoder" else (codes, audio)
-    return TfliteGraph(
-        bundle.graph_path(role, precision, "tflite"),
+    return tflite.TfliteGraph(
+        bundle.graph_path(role, runs, "tflite"),
         takes=takes,
         gives=gives,
-        state_size=bundle.state_size(role, precision, "tflite"),
+        state_size=bundle.state_size(role, runs, "tflite"),
         threads=threads,
         layers=layers,
     )

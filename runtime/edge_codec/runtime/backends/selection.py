@@ -12,14 +12,15 @@ import platform
 from importlib.util import find_spec
 from pathlib import Path
 
+from edge_codec.runtime.backends.tflite import LIBRARIES, precision_here
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.errors import BundleError
 from edge_codec.runtime.manifest import AUTO
 
 _MODULES = {
     "onnx": ("onnxruntime",),
-    "tflite": ("ai_edge_litert",),
-    "lyra": ("ai_edge_litert", "tflite_runtime"),
+    "tflite": LIBRARIES,
+    "lyra": LIBRARIES,
 }
 """Back end -> packages, any of which runs it."""
 _DISTRIBUTIONS = (
@@ -55,7 +56,7 @@ def choose_backend(bundle: Bundle, backend: str = AUTO, precision: str = AUTO) -
     has = [name for name in bundle.backends if precision in (AUTO, *bundle.precisions(name))]
     if backend != AUTO or not has:
         return _checked(bundle, backend, precision, has)
-    usable = [name for name in has if is_installed(name)]
+    usable = [name for name in has if is_usable(bundle, name)]
     if len(usable) < 2:
         return (usable or has)[0]
     times_ms = measured_ms(bundle, usable, precision)
@@ -75,6 +76,14 @@ def _checked(bundle: Bundle, backend: str, precision: str, has: list[str]) -> st
 def is_installed(backend: str) -> bool:
     """Whether this machine has a library for a back end."""
     return any(find_spec(module) is not None for module in _MODULES[backend])
+
+
+def is_usable(bundle: Bundle, backend: str) -> bool:
+    """Whether a library here runs a bundle's graphs for a back end."""
+    precisions = bundle.precisions(backend)
+    if backend == "tflite" and precision_here(bundle.best_precision(backend), precisions) is None:
+        return False
+    return is_installed(backend)
 
 
 def measured_ms(bundle: Bundle, backends: list[str], precision: str) -> dict[str, float]:

@@ -1,12 +1,16 @@
-"""Run TFLite graphs with LiteRT, others' also with tflite-runtime. Knows no audio.
+"""Run TFLite graphs with LiteRT, or with tflite-runtime where a board has nothing newer.
+
+Knows no audio.
 
 LiteRT compiles a graph for calls of one size, so a TFLite file of a bundle has one function for
 each length of call, in whole frames; all of them share weights and state. An encoder's may code the
 first half of the layers alone; then another function goes on from the residual it leaves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +23,30 @@ FloatArray = npt.NDArray[np.float32]
 
 LIBRARIES = ("ai_edge_litert", "tflite_runtime")
 """Packages with the same `Interpreter`; the second is what the first was called."""
-OWN_LIBRARIES = LIBRARIES[:1]
-"""Those that run our graphs: tflite-runtime, to its last release (2.14), takes the scale of the
-first output of an int8 product for all of them, which decodes to near silence."""
+INT8_STORAGE = "int8_storage"
+"""Precision of graphs with int8 weights and float products, for tflite-runtime: to its last release
+(2.14) it takes the scale of the first output of an int8 product for all of them, which decodes
+to near silence."""
+NEEDS_LITERT = "this model needs LiteRT: pip install 'edge-codec[tflite]'"
 
 
 Tensors = dict[str, str]
 """Name -> type and shape, such as `float32 [1, 320]`."""
 
 
-def open_file(path: Path, *, threads: int = 1, libraries: tuple[str, ...] = LIBRARIES) -> Any:
+def open_file(path: Path, *, threads: int = 1) -> Any:
     """Load a TFLite file.
 
     Args:
         path: the .tflite file.
         threads: threads one call may use.
-        libraries: which packages may run it; the first that is installed does.
 
     Raises:
         BundleError: LiteRT cannot load it.
         MissingExtraError: LiteRT is not installed.
     """
     try:
-        interpreter = _interpreter_class(libraries)(model_path=str(path), num_threads=threads)
+        interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()  # else the first call would, and print that it did
     except (ValueError, RuntimeError) as error:
         raise _cannot_load(path, error) from error
@@ -89,6 +94,22 @@ def checked_signature(
             f"{gives}; get the bundle again"
         )
     return signature
+
+
+def installed_library() -> str | None:
+    """The package that would run graphs here."""
+    return next((name for name in LIBRARIES if find_spec(name) is not None), None)
+
+
+def precision_here(precision: str, has: Sequence[str]) -> str | None:
+    """Which of a bundle's TFLite graphs to run where these are wanted; None if none can be.
+
+    >>> precision_here("int8", ["int8", INT8_STORAGE]) in ("int8", INT8_STORAGE)
+    True
+    """
+    if precision != "int8" or installed_library() != LIBRARIES[1]:
+        return precision
+    return INT8_STORAGE if INT8_STORAGE in has else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,7 +180,7 @@ class TfliteGraph:
             MissingExtraError: LiteRT is not installed.
         """
         self._path, self._takes, self._gives, self._layers = path, takes, gives, layers
-        interpreter = open_file(path, threads=threads, libraries=OWN_LIBRARIES)
+        interpreter = open_file(path, threads=threads)
         lengths = _call_lengths(interpreter, takes)
         self._calls = {
             frames: self._open_call(interpreter, name, frames, f"float32 [1, {state_size}]")
@@ -246,11 +267,11 @@ def _cannot_load(path: Path, error: Exception) -> BundleError:
     return BundleError(f"LiteRT cannot load {path}: {reason:.200}; get the bundle again")
 
 
-def _interpreter_class(libraries: tuple[str, ...]) -> Any:
-    for library in libraries:
+def _interpreter_class() -> Any:
+    for library in LIBRARIES:
         try:
             return import_module(f"{library}.interpreter").Interpreter
         except ModuleNotFoundError as error:
             if error.name != library:
                 raise
-    raise MissingExtraError("this model needs LiteRT: pip install 'edge-codec[tflite]'")
+    raise MissingExtraError(NEEDS_LITERT)
