@@ -14,7 +14,7 @@ from edge_codec.firmware_bridge import (
     modes,
 )
 from edge_codec.runtime import Bundle, StreamDecoder, StreamEncoder
-from edge_codec.runtime.packing import Packing, PlainPacking
+from edge_codec.runtime.packing import Packing, PlainPacking, pack_units, unpack_units
 from edge_codec.runtime.quality import align, stoi
 from support.link_pair import events_of, heard, make_hello
 
@@ -41,14 +41,16 @@ def over_link(
     packing = packing or PlainPacking()
     profile, spurt, receiver = mode.profile, open_spurt(mode, red=red), AutoReceiver(*R_PROFILES)
     size = profile.frames_per_superframe
-    whole = -(-len(codes_FK) // size)
+    count = len(codes_FK)
+    whole = -(-count // size)
     padded_FK = np.pad(codes_FK, ((0, whole * size - len(codes_FK)), (0, 0)), mode="edge")
     received_FK = np.zeros((len(padded_FK), packing.needed_layers(profile.layers)), np.int64)
     valid_F = np.zeros(len(padded_FK), np.int64)
     for n in range(whole + 1):
         now_s = n * profile.superframe_s
         if n < whole:
-            numbers_FL = packing.pack(padded_FK[n * size : (n + 1) * size], profile.layers)
+            codes_FK = padded_FK[n * size : (n + 1) * size]
+            numbers_FL = pack_units(packing, codes_FK, profile.layers, spurt.unit_frames)
             packets = spurt.send_frames(numbers_FL, now_s=now_s)
         else:
             packets = spurt.finish(now_s=now_s)
@@ -57,9 +59,10 @@ def over_link(
     receiver.handle_timeout(now_s=1e6)
     for event in heard(list(events_of(receiver))):
         rows = slice(event.sequence * size, (event.sequence + 1) * size)
-        unpacked = packing.unpack(event.codes_FK, event.valid_layers_F)
-        received_FK[rows], valid_F[rows] = unpacked
-    return received_FK[: len(codes_FK)], valid_F[: len(codes_FK)]
+        received_FK[rows], valid_F[rows] = unpack_units(
+            packing, event.codes_FK, event.valid_layers_F, spurt.unit_frames
+        )
+    return received_FK[:count], valid_F[:count]
 
 
 def estoi_over_link(
@@ -73,8 +76,7 @@ def estoi_over_link(
     """ESTOI of one clip, first sample to last."""
     encoder = StreamEncoder(bundle)
     codes_FK = np.concatenate([encoder.push(speech_T), encoder.flush()])
-    packing = bundle.open_packing() if mode.framing is Framing.PACKET else PlainPacking()
-    received_FK, valid_F = over_link(codes_FK, mode, damage, red=red, packing=packing)
+    received_FK, valid_F = over_link(codes_FK, mode, damage, red=red, packing=bundle.open_packing())
     decoded_T = StreamDecoder(bundle).push(received_FK, valid_F)
     decoded_T = align(decoded_T, bundle.spec.delay_samples, len(speech_T))
     return float(stoi(speech_T, decoded_T, extended=True))

@@ -23,11 +23,12 @@ from edge_codec.firmware_bridge import (
     StreamProfile,
     Transmitter,
     find_mode,
+    unit_frames,
 )
 from edge_codec.firmware_bridge.kiss import KissFrame, KissUnpacker, pack_kiss
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import IntArray, StreamDecoder, StreamEncoder
-from edge_codec.runtime.packing import PlainPacking
+from edge_codec.runtime.packing import pack_units, unpack_units
 from edge_codec.runtime.quality import align
 
 
@@ -67,8 +68,8 @@ class OurMode:
         self.gross_bps = mode.gross_bps(red=bool(red))
         self.latency_ms = float(mode.mouth_to_ear_ms)
         self._mode, self._red, self._spec = mode, red, spec
-        is_packet = mode.framing is Framing.PACKET
-        self._packing = bundle.open_packing() if is_packet else PlainPacking()
+        self._packing = bundle.open_packing()
+        self._unit_frames = unit_frames(mode.framing, mode.profile)
         needed = self._packing.needed_layers(mode.profile.layers)
         self._encoder = StreamEncoder(bundle, layers=needed)
         self._decoder = StreamDecoder(bundle)
@@ -78,27 +79,19 @@ class OurMode:
         self._encoder.reset()
         padded_T = np.pad(audio_T, (0, self._spec.delay_samples))
         codes_FK = np.concatenate([self._encoder.push(padded_T), self._encoder.flush()])
-        frames = self._mode.profile.frames_per_superframe
+        frames, layers = self._mode.profile.frames_per_superframe, self._mode.profile.layers
         padded_FK = np.pad(codes_FK, ((0, -len(codes_FK) % frames), (0, 0)), mode="edge")
-        parts = padded_FK.reshape(-1, frames, codes_FK.shape[1])
-        layers = self._mode.profile.layers
-        numbers_FL = np.concatenate([self._packing.pack(part, layers) for part in parts])
+        numbers_FL = pack_units(self._packing, padded_FK, layers, self._unit_frames)
         received_FL, valid_F = self._transfer(numbers_FL, channel)
-        decoded_T = self._decode(received_FL, valid_F, frames)
+        self._decoder.reset()
+        decoded_T = self._decoder.push(
+            *unpack_units(self._packing, received_FL, valid_F, self._unit_frames)
+        )
         return Heard(
             samples_T=align(decoded_T, self._spec.delay_samples, len(audio_T)).astype(np.float32),
             base_lost=float((valid_F == 0).mean()),
             layers_lost=float(1 - valid_F.mean() / self._mode.profile.layers),
         )
-
-    def _decode(self, received_FL: IntArray, valid_F: IntArray, frames: int) -> FloatArray:
-        self._decoder.reset()
-        decoded = []
-        for start in range(0, len(received_FL), frames):
-            part = slice(start, start + frames)
-            codes = self._packing.unpack(received_FL[part], valid_F[part])
-            decoded.append(self._decoder.push(*codes))
-        return np.concatenate(decoded)
 
     def _transfer(self, numbers_FL: IntArray, channel: Channel) -> tuple[IntArray, IntArray]:
         """Numbers and valid layers of every frame that was sent; lost ones are zero."""

@@ -55,7 +55,7 @@ from edge_codec.firmware_bridge.profile import (
     framed_bytes,
     profile_for,
 )
-from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for
+from edge_codec.firmware_bridge.raw_format import RawFormat, raw_profile_for, unit_frames
 from edge_codec.firmware_bridge.raw_receiver import RawReceiver
 from edge_codec.firmware_bridge.raw_transmitter import RawTransmitter
 from edge_codec.firmware_bridge.receiver import Receiver
@@ -127,4 +127,5 @@ __all__ = [
     "raw_profile_for",
     "refusal",
     "steps_below",
+    "unit_frames",
 ]

@@ -10,6 +10,7 @@ from edge_codec.firmware_bridge.errors import LocalLinkError
 from edge_codec.firmware_bridge.golay import CODED_BITS
 from edge_codec.firmware_bridge.profile import (
     HELLO_BODY_BYTES,
+    Framing,
     Shape,
     StreamProfile,
     default_profile,
@@ -113,6 +114,13 @@ class RawFormat:
     def hello_bitrate_bps(self) -> float:
         """Bits per second that the repeated HELLO adds: it takes a whole frame."""
         return self.frame_bytes * 8 / HELLO_INTERVAL_S
+
+
+def unit_frames(framing: Framing, profile: StreamProfile) -> int:
+    """Code frames that arrive or are lost together: a packet's, or a group's of a raw frame."""
+    if framing is Framing.RAW:
+        return RawFormat(profile).group_frames
+    return profile.frames_per_superframe
 
 
 def raw_profile_for(layers: int, bits_per_code: int, frame_rate_hz: float) -> StreamProfile:

@@ -32,7 +32,13 @@ class RawTransmitter(Spurt):
         form = RawFormat(hello.profile)
         self._frames = frame_codec_for(form)
         self._frame_bytes = form.frame_bytes
+        self._group_frames = form.group_frames
         self._hello_interval_s = HELLO_INTERVAL_S
+
+    @property
+    def unit_frames(self) -> int:
+        """Those of a group, which has a checksum of its own."""
+        return self._group_frames
 
     @property
     def voice_bytes(self) -> int:

@@ -57,6 +57,11 @@ class Spurt(ABC):
         return self._profile
 
     @property
+    def unit_frames(self) -> int:
+        """Code frames that arrive or are lost together."""
+        return self._profile.frames_per_superframe
+
+    @property
     def least_layers(self) -> int:
         """Layers that cannot be cut."""
         return self._profile.layers

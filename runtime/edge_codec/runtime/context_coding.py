@@ -1,11 +1,11 @@
-"""Context coding: as many codes as fit into a superframe, the most useful first.
+"""Context coding: as many codes as fit into a message, the most useful first.
 
 The first layer of all frames comes first, frame after frame. From it both ends know how loud each
 frame is; the upper layers follow in the order of what they add, so loud frames get more of them
 than soft ones. Each code takes as many bits as it is unlikely, given those before it. A message
 that is cut anywhere still says the codes before the cut. docs/context-coding.md is the authority.
 
-Shapes: F code frames of one superframe, K layers of the codec, L layers of the bitrate.
+Shapes: F code frames of one unit, K layers of the codec, L layers of the bitrate.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 class ContextCoder:
-    """Packs superframes of one codec, each for itself; a `Packing`."""
+    """Packs units of one codec, each for itself; a `Packing`."""
 
     def __init__(self, model: ContextModel, layers: int) -> None:
         """`layers` are those of the codec; all of them may come to be sent."""
@@ -39,7 +39,7 @@ class ContextCoder:
         """What goes in the place of the first `layers` codes of each frame.
 
         Args:
-            codes_FK: [F, K], all layers of one superframe.
+            codes_FK: [F, K], all layers of one unit.
             layers: of the bitrate.
 
         Returns:
@@ -189,7 +189,7 @@ class ContextCoder:
         size = self._size
         if codes_FK.ndim != 2 or codes_FK.shape[1] != self._layers or not len(codes_FK):
             raise CodeRangeError(
-                f"a superframe needs codes [F, {self._layers}], got {list(codes_FK.shape)}"
+                f"a unit needs codes [F, {self._layers}], got {list(codes_FK.shape)}"
             )
         if not 0 <= codes_FK.min() <= codes_FK.max() < size:
             raise CodeRangeError(f"codes span {codes_FK.min()} to {codes_FK.max()} of {size}")

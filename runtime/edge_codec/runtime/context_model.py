@@ -4,7 +4,7 @@ A small net per layer. Both ends of a link must get the same odds on every machi
 with whole numbers: float32 products of them are exact, in any order, while sums stay below 2**24.
 docs/context-coding.md is the authority.
 
-Shapes: F code frames of one superframe, K layers of the codec, L of them modelled, N codebook
+Shapes: F code frames of one unit, K layers of the codec, L of them modelled, N codebook
 entries, E numbers of an entry, P places around a code, I = P * E inputs, H hidden units, R numbers
 that logits are made of, n frames at hand.
 """
@@ -87,7 +87,7 @@ class ContextModel:
         """[n, N] odds of each code with those before it: its share ends there, the last is all.
 
         Args:
-            codes_FK: of one superframe; what is not known yet may be any code.
+            codes_FK: of one unit; what is not known yet may be any code.
             steps_FK: in which step each code becomes known.
             frames_n: of the codes asked for.
             layer: their layer, below `layers`.

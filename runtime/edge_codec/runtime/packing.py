@@ -1,7 +1,8 @@
-"""What a stream or a file carries in the place of a superframe's codes: themselves, or a message.
+"""What a stream or a file carries in the place of codes: themselves, or messages of them.
 
-Links and files take numbers of a code's length as they are, so both look the same to them.
-Shapes: F code frames of one superframe, K layers of the codec, L layers of the bitrate.
+Links and files take numbers of a code's length as they are, so both look the same to them. A
+message is of code frames that arrive or get lost together, a unit.
+Shapes: F code frames, K layers of the codec, L layers of the bitrate.
 """
 
 from pathlib import Path
@@ -25,10 +26,10 @@ class Packing(Protocol):
         """Layers of codes that `pack` wants, for a bitrate of `layers` layers."""
 
     def pack(self, codes_FK: IntArray, layers: int) -> IntArray:
-        """[F, layers] numbers in the place of one superframe's codes."""
+        """[F, layers] numbers in the place of one unit's codes."""
 
     def unpack(self, numbers_FL: IntArray, valid_F: IntArray) -> tuple[IntArray, IntArray]:
-        """Codes and valid layers [F] of one superframe, from what arrived of its numbers."""
+        """Codes and valid layers [F] of one unit, from what arrived of its numbers."""
 
 
 class PlainPacking:
@@ -65,25 +66,17 @@ def open_packing(context: Path | None, spec: CodecSpec) -> Packing:
     return ContextCoder(model, spec.layers)
 
 
-def packed_and_back(
-    packing: Packing, codes_FK: IntArray, spec: CodecSpec, layers: int, frames: int
-) -> IntArray:
-    """What arrives of a whole recording at a bitrate, if nothing is lost on the way.
+def pack_units(packing: Packing, codes_FK: IntArray, layers: int, frames: int) -> IntArray:
+    """[F, layers] numbers of frames that arrive or get lost `frames` at a time."""
+    parts = (codes_FK[start : start + frames] for start in range(0, len(codes_FK), frames))
+    return np.concatenate([packing.pack(part, layers) for part in parts])
 
-    Args:
-        packing: of the model.
-        codes_FK: all layers.
-        spec: of the codec.
-        layers: of the bitrate.
-        frames: of one superframe; the last one may be shorter.
 
-    Returns:
-        [F, K], the codebook's size in the place of codes that are not carried.
-    """
-    arrived_FK = np.full_like(codes_FK, spec.codebook_size)
-    for start in range(0, len(codes_FK), frames):
-        part = slice(start, start + frames)
-        numbers_FL = packing.pack(codes_FK[part], layers)
-        unpacked_FL, _ = packing.unpack(numbers_FL, np.full(len(numbers_FL), layers))
-        arrived_FK[part, : unpacked_FL.shape[1]] = unpacked_FL
-    return arrived_FK
+def unpack_units(
+    packing: Packing, numbers_FL: IntArray, valid_F: IntArray, frames: int
+) -> tuple[IntArray, IntArray]:
+    """Codes and valid layers [F] of what `pack_units` made, as far as it arrived."""
+    parts = [slice(start, start + frames) for start in range(0, len(numbers_FL), frames)]
+    unpacked = [packing.unpack(numbers_FL[part], valid_F[part]) for part in parts]
+    codes, valid = zip(*unpacked, strict=True)
+    return np.concatenate(codes), np.concatenate(valid)

@@ -14,7 +14,7 @@ from edge_codec.runtime.context_model import ContextModel, load_context_model
 from edge_codec.runtime.ecf import EcfReader, EcfWriter
 from edge_codec.runtime.errors import BundleError, CodeRangeError
 from edge_codec.runtime.interval import IntervalReader, IntervalWriter
-from edge_codec.runtime.packing import PlainPacking, packed_and_back
+from edge_codec.runtime.packing import PlainPacking, pack_units, unpack_units
 from support.stub_context import context_bytes, make_context, make_context_bundle
 
 LAYERS = 4
@@ -231,12 +231,23 @@ def test_a_bundle_knows_its_packing(tmp_path):
     assert plain.model_hash != other.model_hash  # equal codes, carried in other ways
 
 
-def test_recordings_in_superframes():
-    spec = load_bundle("voice-s").spec
-    codes_FK = random_codes(50, size=1024, layers=12)
-    plain_FK = packed_and_back(PlainPacking(), codes_FK, spec, 3, 24)
-    np.testing.assert_array_equal(plain_FK[:, :3], codes_FK[:, :3])
-    assert (plain_FK[:, 3:] == 1024).all()
+def test_units_come_and_go_by_themselves():
+    codes_FK = random_codes(50)
+    numbers_FL = pack_units(CODER, codes_FK, 2, 8)
+    assert numbers_FL.shape == (50, 2)
+    valid_F = np.full(50, 2)
+    valid_F[8:16] = 0
+    got_FK, layers_F = unpack_units(CODER, numbers_FL, valid_F, 8)
+    is_there = np.arange(LAYERS) < layers_F[:, None]
+    np.testing.assert_array_equal(got_FK, np.where(is_there, codes_FK, 16))
+    assert (layers_F[8:16] == 0).all()
+    assert layers_F[:8].sum() >= 15
+    assert layers_F[16:].sum() >= 2 * 34 - 5
+    plain_FL = pack_units(PlainPacking(), codes_FK, 2, 8)
+    np.testing.assert_array_equal(plain_FL, codes_FK[:, :2])
+    same_FL, same_F = unpack_units(PlainPacking(), plain_FL, valid_F, 8)
+    np.testing.assert_array_equal(same_FL, plain_FL)
+    np.testing.assert_array_equal(same_F, valid_F)
 
 
 def test_files_hold_messages(tmp_path):

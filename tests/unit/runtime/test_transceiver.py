@@ -19,7 +19,7 @@ from edge_codec.firmware_bridge import (
 from edge_codec.runtime.bundle import Bundle, load_bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import AudioError, CodeRangeError, ConfigError, PortError
-from edge_codec.runtime.packing import packed_and_back
+from edge_codec.runtime.packing import pack_units, unpack_units
 from edge_codec.runtime.ports import PluggablePort, Port
 from edge_codec.runtime.transceiver import (
     Listener,
@@ -135,45 +135,36 @@ def test_what_is_played_is_what_the_codec_alone_would_give(bundle: Bundle) -> No
     np.testing.assert_allclose(sink.played_T, expected_T, atol=1e-6)
 
 
-def carried(bundle: Bundle, profile: StreamProfile, seconds: float) -> np.ndarray[Any, Any]:
-    """The tones through the codec and what packets of a profile carry of their codes."""
+def carried(
+    bundle: Bundle, profile: StreamProfile, seconds: float, frames: int
+) -> np.ndarray[Any, Any]:
+    """The tones through the codec, and what units of so many frames carry of their codes."""
     tones_T = make_tones(RATE_HZ, round(seconds * RATE_HZ))[:, 0]
     codes_FK = StreamEncoder(bundle).push(np.pad(tones_T, (0, 2 * RATE_HZ)))
-    frames = profile.frames_per_superframe
     codes_FK = codes_FK[: len(codes_FK) // frames * frames]
-    packing = bundle.open_packing()
-    carried_FK = packed_and_back(packing, codes_FK, bundle.spec, profile.layers, frames)
-    return StreamDecoder(bundle).push(carried_FK)
+    packing, layers = bundle.open_packing(), profile.layers
+    numbers_FL = pack_units(packing, codes_FK, layers, frames)
+    arrived = unpack_units(packing, numbers_FL, np.full(len(codes_FK), layers), frames)
+    return StreamDecoder(bundle).push(*arrived)
 
 
-@pytest.mark.parametrize("bitrate_bps", [500, 1000, 3000, 6000])
-def test_packets_carry_messages_of_a_model_that_knows_its_codes(
-    context_bundle: Bundle, bitrate_bps: float
+@pytest.mark.parametrize(
+    ("mode", "frames"),
+    [("P500", 24), ("P1000", 24), ("P3000", 12), ("P6000", 6), ("R1000", 8), ("R1500", 4)],
+)
+def test_messages_are_carried_in_the_place_of_codes(
+    context_bundle: Bundle, mode: str, frames: int
 ) -> None:
-    written = transmit(context_bundle, 2.013, bitrate_bps=bitrate_bps)
-    sink, _, listener = receive(context_bundle, over_wire(written, 9600))
-    expected_T = carried(context_bundle, make_profile(context_bundle, bitrate_bps), 2.013)
+    sender = make_sender(context_bundle, mode, None, is_live=False)
+    clock = FakeClock()
+    port = WirePort(clock, 9600)
+    source = make_source(2.013, fast=True)
+    Transmission(source, sender, port, Journal(clock).report, fast=True).run(clock, StopSignal())
+    sink, _, listener = receive(context_bundle, over_wire(port.written, 9600), fast=True)
+    expected_T = carried(context_bundle, sender.profile, 2.013, frames)
     assert listener.stats.voice_lost == listener.late_frames == 0
     assert len(sink.played_T) >= 2.013 * RATE_HZ
     np.testing.assert_allclose(sink.played_T, expected_T[: len(sink.played_T)], atol=1e-6)
-
-
-def test_raw_frames_carry_codes_as_they_are(context_bundle: Bundle) -> None:
-    sender = make_sender(context_bundle, "R3000", None, is_live=False)
-    assert sender._encoder.layers == 6
-    clock = FakeClock()
-    port = WirePort(clock, 9600)
-    transmission = Transmission(
-        make_source(2.0, fast=True), sender, port, Journal(clock).report, fast=True
-    )
-    transmission.run(clock, StopSignal())
-    sink, _, _ = receive(context_bundle, over_wire(port.written, 9600), fast=True)
-    codes_FK = StreamEncoder(context_bundle, layers=6).push(
-        np.pad(make_tones(RATE_HZ, 2 * RATE_HZ)[:, 0], (0, 2 * RATE_HZ))
-    )
-    expected_T = StreamDecoder(context_bundle).push(codes_FK)[: len(sink.played_T)]
-    assert len(sink.played_T) >= 2 * RATE_HZ
-    np.testing.assert_allclose(sink.played_T, expected_T, atol=1e-6)
 
 
 def test_a_repeated_base_class_says_what_fits_into_it(context_bundle: Bundle) -> None:

@@ -99,7 +99,7 @@ def test_the_command_writes_beside_the_weights(tmp_path, capsys):
     argv = ("train-context", out, "--data", data, "--hours", 0.01, "--steps", 4)
     run(train_context, *argv, "--json")
     bits = json.loads(capsys.readouterr().out)["bits_by_layer"]
-    assert set(bits) == {"6", "12", "24", "50"}
+    assert set(bits) == {"4", "8", "12", "24", "50"}
     assert all(len(by_layer) == 4 for by_layer in bits.values())
     first = (out / CONTEXT_FILE).read_bytes()
     assert load_context_model(out / CONTEXT_FILE).codebook_size == 32

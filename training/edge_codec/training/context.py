@@ -3,7 +3,7 @@
 The net of `runtime.context_model`, trained as it will run: every value is rounded to the whole
 numbers it becomes, and gradients pass as if it were not. Each layer of codes has a net of its own.
 
-Shapes: B superframes, F code frames, K layers of the codec, L of them modelled, N codebook entries,
+Shapes: B units, F code frames, K layers of the codec, L of them modelled, N codebook entries,
 E numbers of an entry, P places around a code.
 """
 
@@ -39,8 +39,8 @@ RANK_STEP = HIDDEN_STEP * WEIGHT_STEP * (1 << RANK_SHIFT)
 LOGIT_STEP = RANK_STEP * WEIGHT_STEP * (1 << LOGIT_SHIFT)
 if LOGIT_STEP != NATS:
     raise AssertionError("the steps of training and runtime have come apart")
-SUPERFRAMES = (6, 12, 24, 50)
-"""Code frames of what is packed together: the link's superframes and the blocks of files."""
+UNIT_FRAMES = (4, 8, 12, 24, 50)
+"""Code frames of what is packed together: raw frames' groups, packets, blocks of files."""
 EXCERPT_FRAMES = 200
 
 
@@ -158,7 +158,7 @@ class ContextNet(nn.Module):
         )
 
     def bits(self, codes_BFL: Tensor) -> Tensor:
-        """[B, F, L] bits that each code takes in superframes of F frames."""
+        """[B, F, L] bits that each code takes in units of F frames."""
         codes_BFL = codes_BFL.long()
         steps_BFL = self._steps(codes_BFL)
         entries_LNE = _whole(self.entries, ENTRY_STEP)
@@ -220,7 +220,7 @@ def train_context(
         optimiser, lambda step: min(1.0, 1.5 * (1 - step / config.steps))
     )
     for step in range(config.steps):
-        frames = SUPERFRAMES[step % len(SUPERFRAMES)]
+        frames = UNIT_FRAMES[step % len(UNIT_FRAMES)]
         shape = (config.batch_frames // frames, 1)
         excerpts = torch.randint(len(codes_BFL), shape, generator=generator)
         starts = torch.randint(codes_BFL.shape[1] - frames + 1, shape, generator=generator)
@@ -233,7 +233,7 @@ def train_context(
 
 
 def layer_bits(net: ContextNet, codes_BFL: Tensor, frames: int) -> list[float]:
-    """[L] mean bits of a code of each layer, in superframes of so many frames."""
+    """[L] mean bits of a code of each layer, in units of so many frames."""
     whole = codes_BFL.shape[1] // frames * frames
     blocks_BFL = codes_BFL[:, :whole].reshape(-1, frames, codes_BFL.shape[2])
     with torch.inference_mode():

@@ -41,7 +41,6 @@ from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import ConfigError
 from edge_codec.runtime.jitter import AdaptiveDelay, JitterBuffer, Passage, serial_delay
 from edge_codec.runtime.meter import Report
-from edge_codec.runtime.packing import PlainPacking
 from edge_codec.runtime.ports import is_datagram, is_line, is_transparent
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.runtime.streams import STANDARD
@@ -184,8 +183,7 @@ def sender_maker(bundle: Bundle, talk: Talk) -> Callable[[], Sender]:
     make_spurt = partial(_open_spurt, bundle, talk)
     steps = [mode.profile for mode in steps_below(talk.mode)]
     duty = DutyCycle(talk.duty_cycle)
-    is_packet = talk.mode.framing is Framing.PACKET
-    packing = bundle.open_packing() if is_packet else PlainPacking()
+    packing = bundle.open_packing()
     encoder = StreamEncoder(bundle, layers=packing.needed_layers(talk.mode.profile.layers))
     return partial(
         Sender,

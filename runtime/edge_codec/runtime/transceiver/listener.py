@@ -17,7 +17,6 @@ from edge_codec.firmware_bridge import (
     Event,
     EventFeed,
     FramesReceived,
-    Framing,
     Hello,
     HelloReceived,
     LinkStats,
@@ -25,10 +24,11 @@ from edge_codec.firmware_bridge import (
     StreamProfile,
     StreamStarted,
     describe_model_mismatch,
+    unit_frames,
 )
 from edge_codec.firmware_bridge.callsign import pack_callsign
 from edge_codec.runtime.codec import StreamDecoder
-from edge_codec.runtime.packing import Packing, PlainPacking
+from edge_codec.runtime.packing import Packing, PlainPacking, unpack_units
 from edge_codec.runtime.spec import CodecSpec
 
 PIECE_BYTES = 256
@@ -102,7 +102,7 @@ class StreamMuted:
 class _Stream:
     profile: StreamProfile
     playout: Playout
-    packing: Packing
+    unit_frames: int
     hello: Hello | None = None
     is_muted: bool = False
     has_ended: bool = False
@@ -134,14 +134,14 @@ class Listener:
             receiver: fresh.
             audience: plays only what is for this station, so nothing of a stream before its first
                 HELLO; None: everything.
-            packing: of the model, for packets; None: codes as they are.
+            packing: of the model; None: codes as they are.
         """
         self._decoder = decoder
         self._model_hash = model_hash
         self._make_playout = make_playout
         self._receiver = receiver
         self._audience = audience
-        self._packings = {Framing.PACKET: packing or PlainPacking(), Framing.RAW: PlainPacking()}
+        self._packing = packing or PlainPacking()
         self._streams: dict[int, _Stream] = {}
         self._current: _Stream | None = None
         self._leftover_T: FloatArray = np.zeros(0, np.float32)
@@ -228,7 +228,8 @@ class Listener:
         return events
 
     def _start(self, event: StreamStarted) -> list[StreamMuted]:
-        stream = _Stream(event.profile, self._make_playout(event), self._packings[event.framing])
+        frames = unit_frames(event.framing, event.profile)
+        stream = _Stream(event.profile, self._make_playout(event), frames)
         self._streams[event.stream_tag] = stream
         return self._mute(event.stream_tag, _describe_misfit(event.profile, self._decoder.spec))
 
@@ -263,7 +264,9 @@ class Listener:
             self._change_to(stream)
         if stream is self._current:
             position = event.sequence * stream.profile.frames_per_superframe
-            codes_FK, valid_F = stream.packing.unpack(event.codes_FK, event.valid_layers_F)
+            codes_FK, valid_F = unpack_units(
+                self._packing, event.codes_FK, event.valid_layers_F, stream.unit_frames
+            )
             frames = list(zip(codes_FK, valid_F.tolist(), strict=True))
             stream.playout.push(position, frames, now_s)
 

@@ -20,7 +20,7 @@ from edge_codec.firmware_bridge.lateness import (
     StepControl,
 )
 from edge_codec.runtime.codec import IntArray, StreamEncoder
-from edge_codec.runtime.packing import Packing, PlainPacking
+from edge_codec.runtime.packing import Packing, PlainPacking, pack_units
 
 FloatArray = npt.NDArray[np.float32]
 SpurtMaker = Callable[[StreamProfile, LinkStats], Spurt]
@@ -49,7 +49,7 @@ class Sender:
             line: paces the packets; None sends at once, for ports without a baud rate.
             duty: counts airtime, and keeps to a share of it; needs a line.
             is_live: what is late loses its worth; else everything is sent, at last.
-            packing: of the model and the framing; None: codes as they are.
+            packing: of the model; None: codes as they are.
         """
         # A graph's first call takes many times longer than the next ones.
         encoder.push(np.zeros(encoder.spec.hop_samples, np.float32))
@@ -227,7 +227,7 @@ class Sender:
     def _next_superframe(self) -> IntArray:
         size = self.profile.frames_per_superframe
         codes_FK = np.stack([self._frames.popleft()[0] for _ in range(size)])
-        return self._packing.pack(codes_FK, self.profile.layers)
+        return pack_units(self._packing, codes_FK, self.profile.layers, self._spurt.unit_frames)
 
     def _give_up_late(self, now_s: float) -> None:
         while self._age(now_s) > DROP_AFTER:

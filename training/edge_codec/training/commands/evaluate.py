@@ -100,11 +100,17 @@ def _layers(spec: CodecSpec, bitrates_bps: list[float] | None) -> list[int]:
 
 def _carried(spec: CodecSpec, packing: "Packing", codes_FK: Any, layers: int) -> Any:
     """What the packets of a bitrate carry of these codes."""
+    import numpy as np
+
     from edge_codec.firmware_bridge.profile import MAX_LAYERS, profile_for
-    from edge_codec.runtime.packing import packed_and_back
+    from edge_codec.runtime.packing import pack_units, unpack_units
 
     profile = profile_for(min(layers, MAX_LAYERS), spec.bits_per_code, spec.frame_rate_hz)
-    return packed_and_back(packing, codes_FK, spec, layers, profile.frames_per_superframe)
+    frames = profile.frames_per_superframe
+    numbers_FL = pack_units(packing, codes_FK, layers, frames)
+    unpacked_FL, _ = unpack_units(packing, numbers_FL, np.full(len(codes_FK), layers), frames)
+    missing = spec.layers - unpacked_FL.shape[1]
+    return np.pad(unpacked_FL, ((0, 0), (0, missing)), constant_values=spec.codebook_size)
 
 
 def _file_bits(

@@ -28,7 +28,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "train-context",
         help="learn how likely the codes of a trained codec are",
         description="Train the context model of a codec whose encoder is finished, and write it "
-        "beside its weights (context.npz). With it packets and files carry more layers in the "
+        "beside its weights (context.npz). With it links and files carry more layers in the "
         "same bits. A quarter of an hour of one core; export puts it into the bundle.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from edge_codec.training.checkpoint import load_codec, save_context
-    from edge_codec.training.context import SUPERFRAMES, layer_bits
+    from edge_codec.training.context import UNIT_FRAMES, layer_bits
 
     if args.steps < 1 or args.threads < 1 or not 0 < args.hours < float("inf"):
         raise ConfigError("--hours, --steps and --threads must be more than 0")
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     learnt, held_out = _encode(args, codec.eval(), recipe).split(HELD_OUT)
     net = _train(args, codec, learnt)
     save_context(args.checkpoint, net.arrays())
-    bits = {frames: layer_bits(net, held_out.codes_BFL, frames) for frames in SUPERFRAMES}
+    bits = {frames: layer_bits(net, held_out.codes_BFL, frames) for frames in UNIT_FRAMES}
     print(json.dumps({"bits_by_layer": bits}) if args.json else _as_table(bits))
 
 
@@ -105,7 +105,7 @@ def _train(args: argparse.Namespace, codec: "Codec", learnt: "CodeSet") -> "Cont
 
 
 def _as_table(bits: dict[int, list[float]]) -> str:
-    """Markdown: mean bits of a code, one line per length of superframe."""
+    """Markdown: mean bits of a code, one line per length of unit."""
     layers = range(1, len(next(iter(bits.values()))) + 1)
     lines = ["| frames | " + " | ".join(f"layer {layer}" for layer in layers) + " |"]
     lines += ["| ---: " * (len(layers) + 1) + "|"]
