@@ -24,6 +24,7 @@ import torch
 import edge_codec.runtime
 from edge_codec.export.fold import fold_codec
 from edge_codec.export.onnx_writer import make_graphs
+from edge_codec.export.origin import load_metrics, provenance, weights_sha256
 from edge_codec.export.parity import (
     LIMITS,
     UNTRAINED_LIMITS,
@@ -43,9 +44,8 @@ from edge_codec.runtime.errors import AudioError, ConfigError, ParityError
 from edge_codec.runtime.manifest import FORMAT_VERSION, MANIFEST_NAME, Manifest, check_manifest
 from edge_codec.runtime.spec import CodecSpec
 from edge_codec.training.audio_files import find_audio, read_mono
-from edge_codec.training.checkpoint import CONTEXT_FILE, Facts, load_codec
+from edge_codec.training.checkpoint import CONTEXT_FILE, load_codec
 from edge_codec.training.codec import Codec, FrameCodec
-from edge_codec.training.config import Recipe
 from edge_codec.training.time_config import TimeModelConfig
 
 FloatArray = npt.NDArray[np.float32]
@@ -242,15 +242,6 @@ def check_size(bundle: Bundle, target: Target) -> None:
             )
 
 
-def weights_sha256(codec: Codec) -> str:
-    """Hash of all trained numbers: what a model is, whatever graphs are made of it."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(codec.state_dict().items()):
-        digest.update(f"{name} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.float().numpy().astype("<f4").tobytes())
-    return digest.hexdigest()
-
-
 def write_golden(folder: Path, speech_T: FloatArray, codec: Codec) -> dict[str, Any]:
     """Write the first seconds of `speech_T` and what the trained encoder makes of them."""
     spec = codec.spec
@@ -287,19 +278,6 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST_NAME).write_text(text, encoding="ascii")
 
 
-def provenance(recipe: Recipe, facts: Facts, licence: str) -> dict[str, Any]:
-    """Where the weights come from, as the manifest says it."""
-    text = json.dumps(recipe.to_dict(), sort_keys=True, separators=(",", ":"))
-    return {
-        "licence": licence,
-        "data": f"sha256:{facts.data}",
-        "steps": facts.step,
-        "seed": facts.seed,
-        "commit": facts.commit,
-        "recipe_sha256": hashlib.sha256(text.encode()).hexdigest(),
-    }
-
-
 def load_speech(clip: Path | None, spec: CodecSpec) -> FloatArray:
     """Whole frames [T] of `clip`, or of all speech that ships with the runtime.
 
@@ -312,31 +290,6 @@ def load_speech(clip: Path | None, spec: CodecSpec) -> FloatArray:
     if frames == 0:
         raise AudioError(f"{clip} is shorter than one frame; give a few seconds of speech")
     return speech_T[: frames * spec.hop_samples]
-
-
-def load_metrics(path: Path | None) -> dict[str, Any]:
-    """The manifest's metrics from what `edge-codec evaluate --json` printed.
-
-    Raises:
-        ConfigError: the file is something else.
-    """
-    if path is None:
-        return {"dataset": "none", "by_bitrate": {}}
-    try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
-        by_bitrate = {
-            f"{row['bitrate_bps']:g}": {
-                name: round(float(mean["mean"]), 4) for name, mean in row["means"].items()
-            }
-            for row in scores["rows"]
-        }
-        return {"dataset": str(scores["dataset"]), "by_bitrate": by_bitrate}
-    except OSError as error:
-        raise ConfigError(f"cannot read metrics {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{path} is not what `edge-codec evaluate --json` prints: {error!r}"
-        ) from error
 
 
 @contextmanager

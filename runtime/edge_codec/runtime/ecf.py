@@ -191,13 +191,9 @@ class EcfWriter:
         gain_db: float = 0.0,
         packing: Packing | None = None,
     ) -> None:
-        """Write the start of the file.
+        """Write the start; `gain_db` is what the recording was made louder by.
 
-        Args:
-            file: to write to.
-            header: what is known by now.
-            gain_db: what the recording was made louder by.
-            packing: of the model; None: codes as they are.
+        `packing` is that of the model; None: codes as they are.
         """
         self._file = file
         self._packing = packing or PlainPacking()

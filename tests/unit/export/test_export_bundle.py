@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from edge_codec.export import bundle_writer
 from edge_codec.export.bundle_writer import Request, export_bundle
 from edge_codec.export.commands import export
+from edge_codec.export.origin import load_metrics
 from edge_codec.export.targets import Target
 from edge_codec.runtime.bundle import load_bundle
 from edge_codec.runtime.codec import StreamEncoder
@@ -171,7 +172,7 @@ def test_clips_that_cannot_be_used_are_refused(request_for, tmp_path):
 def test_metrics_come_from_an_evaluation(tmp_path):
     path = tmp_path / "scores.json"
     path.write_text(json.dumps(SCORES))
-    assert bundle_writer.load_metrics(path) == {
+    assert load_metrics(path) == {
         "dataset": "dev",
         "by_bitrate": {"600": {"stoi": 0.8123}, "1200": {"stoi": 0.9}},
     }
@@ -182,9 +183,9 @@ def test_other_files_are_no_metrics(tmp_path, text):
     path = tmp_path / "scores.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match="is not what `edge-codec evaluate --json` prints"):
-        bundle_writer.load_metrics(path)
+        load_metrics(path)
     with pytest.raises(ConfigError, match="cannot read metrics"):
-        bundle_writer.load_metrics(tmp_path / "none.json")
+        load_metrics(tmp_path / "none.json")
 
 
 def test_command_prints_what_was_compared(checkpoint, tmp_path, clip, capsys):

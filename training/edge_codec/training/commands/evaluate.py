@@ -129,7 +129,7 @@ def _file_bits(
         source_channels=1,
     )
     writer = EcfWriter(BytesIO(), header, packing=packing)
-    writer.write(codes_FK[:, None])
+    writer.write(codes_FK[:, None, : packing.needed_layers(layers)])
     writer.finish(length_samples=samples, loudness_dbfs=0.0)
     return 8 * writer.written_bytes
 
