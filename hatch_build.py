@@ -82,7 +82,8 @@ def _write_binding(root: Path, folder: Path) -> Path:
     ffi = import_module("cffi").FFI()
     ffi.cdef((root / LIBRARY / "python" / "edge_link.cdef").read_text())
     module = "edge_codec.firmware_bridge._edge_link"
-    ffi.set_source(module, '#include "edge_raw.h"', py_limited_api=True)
+    includes = '#include "edge_raw.h"\n#include "edge_context.h"'
+    ffi.set_source(module, includes, py_limited_api=True)
     source = folder / "_edge_link.c"
     ffi.emit_c_code(str(source))
     return source

@@ -27,7 +27,8 @@ HOST = "x86_64"
 """The board whose records the pages are about."""
 README_CODECS = (
     "voice-m 1k", "voice-m 1.5k", "Codec2 1200", "voice-m 3k", "voice-s 3k", "Codec2 3200",
-    "Lyra v2 3.2k", "voice-m 6k", "voice-s 6k", "Speex-WB q1", "Opus 6k", "Lyra v2 6k", "AMR-WB 6.60k",
+    "Lyra v2 3.2k", "voice-m 6k", "voice-s 6k", "Speex-WB q1", "Opus 6k", "Lyra v2 6k",
+    "AMR-WB 6.60k",
 )  # fmt: skip
 THESIS_SAYS = (("the thesis' own program", "800"), ("SoundStream", "more than 11 000"))
 """S. Martyniuk, Kyiv 2024: memory to process one file."""

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from edge_codec.runtime import load_bundle
 from edge_codec.runtime.context_coding import ContextCoder
 from edge_codec.runtime.context_model import ContextModel, load_context_model
+from edge_codec.runtime.context_odds import ODDS, NumpyOdds, odds_class
 from edge_codec.runtime.ecf import EcfReader, EcfWriter
 from edge_codec.runtime.errors import BundleError, CodeRangeError
 from edge_codec.runtime.interval import IntervalReader, IntervalWriter
@@ -135,6 +137,36 @@ def test_odds_do_not_depend_on_company():
         assert (np.diff(together, axis=1) >= 1).all()
 
 
+def test_the_environment_may_ask_for_numpy(monkeypatch):
+    monkeypatch.setenv("EDGE_CODEC_LINK", "python")
+    assert odds_class() is NumpyOdds
+
+
+@given(st.integers(0, 2**16), st.integers(1, 12))
+def test_c_and_numpy_give_the_same_odds(seed, frames):
+    native = pytest.importorskip("edge_codec.firmware_bridge.native_context").NativeOdds
+    rng = np.random.default_rng(seed)
+    size, dim, places = (int(rng.integers(1, most)) for most in (40, 9, 30))
+    widths = [places * dim, int(rng.integers(1, 30)), int(rng.integers(1, 30)), size]
+
+    def draw(most, *shape):
+        return rng.integers(-most, most + 1, shape)
+
+    tables = (
+        draw(127, 2, size, dim),
+        np.stack([draw(4, places), rng.integers(0, 2, places)], axis=1),
+        [(draw(127, a, b), draw(1 << 22, b)) for a, b in pairwise(widths)],
+        ODDS,
+    )
+    codes_FK = rng.integers(0, size, (frames, 3))
+    steps_FK = rng.integers(0, 2 * frames, (frames, 3))
+    both = [
+        make(*tables).cumulative(codes_FK, steps_FK, np.arange(frames), layer=1)
+        for make in (native, NumpyOdds)
+    ]
+    np.testing.assert_array_equal(*both)
+
+
 def test_golden_message():
     """The worked example of docs/context-coding.md; another result is another format."""
     codes_FK = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 0]])
@@ -185,6 +217,7 @@ def hostile_tables():
     yield "rank_1", np.zeros((600, 4), np.int8)
     yield "logit_0", np.zeros((4, 17), np.int8)
     yield "logit_bias_1", np.full(16, 2**24, np.int32)
+    yield "levels", np.zeros(1 << 16, np.int16)
 
 
 @pytest.mark.parametrize(("name", "table"), list(hostile_tables()))

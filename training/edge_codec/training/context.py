@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge_codec.runtime.context_model import (
+from edge_codec.runtime.context_odds import (
     HIDDEN_SHIFT,
     LOGIT_SHIFT,
     MAX_BIAS,
