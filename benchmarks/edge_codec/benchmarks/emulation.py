@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cobs
 from tqdm import tqdm
 
 from edge_codec.benchmarks.board import EMULATED_VARIABLE
@@ -34,7 +35,7 @@ PARTS = ("runtime", "firmware_bridge", "benchmarks")
 SUITE, PYTHON = "bookworm", "3.11"
 PACKAGES = ("libpython3.11-stdlib", "python3.11-minimal", "libstdc++6", "libffi8", "libssl3")
 WHEELS = (
-    "ai-edge-litert", "cobs", "fastcrc", "numpy", "onnxruntime", "pyserial", "soundfile", "soxr",
+    "ai-edge-litert", "fastcrc", "numpy", "onnxruntime", "pyserial", "soundfile", "soxr",
     "tqdm",
 )  # fmt: skip
 WHEEL_PLATFORMS = tuple(
@@ -189,6 +190,8 @@ def _download_wheels(target: Path) -> None:
         for wheel in Path(folder).glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(target)
+    # Without a wheel for arm64; what it has in C is in Python, too.
+    shutil.copytree(Path(cobs.__file__).parent, target / "cobs")
 
 
 def _build_plugin(work: Path) -> Path:
