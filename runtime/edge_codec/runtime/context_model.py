@@ -16,9 +16,9 @@ import numpy.typing as npt
 from edge_codec.runtime.context_odds import (
     MAX_BIAS,
     MAX_WIDTH,
-    ODDS,
     UNIT,
     IntArray,
+    NetTables,
     Odds,
     odds_class,
 )
@@ -84,7 +84,9 @@ class ContextModel:
                 raise BundleError(f"the context model has {width} inputs, too many to be exact")
             width = weights.shape[1]
             products.append((weights, _whole(arrays, f"{name}_bias_{layer}", (width,), MAX_BIAS)))
-        return odds_class()(entries_LNE, places_P2, products, ODDS)
+        return odds_class()(
+            NetTables(entries_LNE=entries_LNE, places_P2=places_P2, products=products)
+        )
 
 
 def load_context_model(path: Path) -> ContextModel:

@@ -11,6 +11,7 @@ logits are made of, n frames at hand.
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,17 +39,23 @@ ODDS = np.maximum(1, np.round(_MOST_ODDS * np.exp(-NATS * _STEPS))).astype(np.in
 """Odds of a code whose logit is so many steps below the highest one; 1 of all further ones."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetTables:
+    """The checked tables of one layer's net."""
+
+    entries_LNE: npt.NDArray[Any]
+    """What a code looks like."""
+    places_P2: npt.NDArray[Any]
+    """Frames later and layer of each code that is looked at."""
+    products: Sequence[Product]
+    """Those that give hidden units, ranks and logits."""
+
+
 class Odds(Protocol):
     """The net of one layer."""
 
-    def __init__(
-        self,
-        entries_LNE: npt.NDArray[Any],
-        places_P2: npt.NDArray[Any],
-        products: Sequence[Product],
-        odds: npt.NDArray[Any],
-    ) -> None:
-        """Take checked tables: those of hidden units, of ranks and of logits."""
+    def __init__(self, tables: NetTables) -> None:
+        """Take the tables."""
 
     def cumulative(
         self, codes_FK: IntArray, steps_FK: IntArray, frames_n: IntArray, layer: int
@@ -61,7 +68,7 @@ def odds_class() -> type[Odds]:
     if os.environ.get(VARIABLE) == "python":
         return NumpyOdds
     try:
-        from edge_codec.firmware_bridge.native_context import NativeOdds  # noqa: PLC0415  optional
+        from edge_codec.runtime.context_native import NativeOdds  # noqa: PLC0415  optional
     except ImportError:
         return NumpyOdds
     return NativeOdds
@@ -70,20 +77,14 @@ def odds_class() -> type[Odds]:
 class NumpyOdds:
     """The net of one layer in numpy."""
 
-    def __init__(
-        self,
-        entries_LNE: npt.NDArray[Any],
-        places_P2: npt.NDArray[Any],
-        products: Sequence[Product],
-        odds: npt.NDArray[Any],
-    ) -> None:
-        """Take checked tables: those of hidden units, of ranks and of logits."""
-        self._entries_LNE = entries_LNE.astype(np.float32)
-        self._frames_P, self._layers_P = places_P2.T.astype(np.int64)
+    def __init__(self, tables: NetTables) -> None:
+        """Take the tables."""
+        self._entries_LNE = tables.entries_LNE.astype(np.float32)
+        self._frames_P, self._layers_P = tables.places_P2.T.astype(np.int64)
         self._hidden, self._rank, self._logit = (
-            (weights.astype(np.float32), bias.astype(np.float32)) for weights, bias in products
+            (weights.astype(np.float32), bias.astype(np.float32))
+            for weights, bias in tables.products
         )
-        self._odds = odds
 
     def cumulative(
         self, codes_FK: IntArray, steps_FK: IntArray, frames_n: IntArray, layer: int
@@ -94,7 +95,7 @@ class NumpyOdds:
         rank_nR = _bounded(_product(hidden_nH, self._rank, RANK_SHIFT), -UNIT)
         logits_nN = _product(rank_nR, self._logit, LOGIT_SHIFT)
         gaps_nN = logits_nN.max(axis=1, keepdims=True) - logits_nN
-        odds_nN = self._odds[np.minimum(gaps_nN, len(self._odds) - 1).astype(np.intp)]
+        odds_nN = ODDS[np.minimum(gaps_nN, len(ODDS) - 1).astype(np.intp)]
         ends_nN: IntArray = odds_nN.cumsum(axis=1)
         return ends_nN
 

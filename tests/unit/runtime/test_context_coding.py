@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge_codec.runtime import load_bundle
 from edge_codec.runtime.context_coding import ContextCoder
 from edge_codec.runtime.context_model import ContextModel, load_context_model
-from edge_codec.runtime.context_odds import ODDS, NumpyOdds, odds_class
+from edge_codec.runtime.context_odds import NetTables, NumpyOdds, odds_class
 from edge_codec.runtime.ecf import EcfReader, EcfWriter
 from edge_codec.runtime.errors import BundleError, CodeRangeError
 from edge_codec.runtime.interval import IntervalReader, IntervalWriter
@@ -144,7 +144,7 @@ def test_the_environment_may_ask_for_numpy(monkeypatch):
 
 @given(st.integers(0, 2**16), st.integers(1, 12))
 def test_c_and_numpy_give_the_same_odds(seed, frames):
-    native = pytest.importorskip("edge_codec.firmware_bridge.native_context").NativeOdds
+    native = pytest.importorskip("edge_codec.runtime.context_native").NativeOdds
     rng = np.random.default_rng(seed)
     size, dim, places = (int(rng.integers(1, most)) for most in (40, 9, 30))
     widths = [places * dim, int(rng.integers(1, 30)), int(rng.integers(1, 30)), size]
@@ -152,16 +152,15 @@ def test_c_and_numpy_give_the_same_odds(seed, frames):
     def draw(most, *shape):
         return rng.integers(-most, most + 1, shape)
 
-    tables = (
-        draw(127, 2, size, dim),
-        np.stack([draw(4, places), rng.integers(0, 2, places)], axis=1),
-        [(draw(127, a, b), draw(1 << 22, b)) for a, b in pairwise(widths)],
-        ODDS,
+    tables = NetTables(
+        entries_LNE=draw(127, 2, size, dim),
+        places_P2=np.stack([draw(4, places), rng.integers(0, 2, places)], axis=1),
+        products=[(draw(127, a, b), draw(1 << 22, b)) for a, b in pairwise(widths)],
     )
     codes_FK = rng.integers(0, size, (frames, 3))
     steps_FK = rng.integers(0, 2 * frames, (frames, 3))
     both = [
-        make(*tables).cumulative(codes_FK, steps_FK, np.arange(frames), layer=1)
+        make(tables).cumulative(codes_FK, steps_FK, np.arange(frames), layer=1)
         for make in (native, NumpyOdds)
     ]
     np.testing.assert_array_equal(*both)

@@ -5,48 +5,38 @@ built. Legend: F code frames of one unit, K layers of the codec, L of them model
 entries, E numbers of an entry, P places, n frames at hand.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_codec.firmware_bridge._edge_link import ffi, lib
-from edge_codec.firmware_bridge.bits import IntArray
-
-Product = tuple[npt.NDArray[Any], npt.NDArray[Any]]
-"""Weights [inputs, outputs] and biases [outputs]."""
+from edge_codec.runtime.context_odds import ODDS, IntArray, NetTables
 
 
 class NativeOdds:
     """The net of one layer in C."""
 
-    def __init__(
-        self,
-        entries_LNE: npt.NDArray[Any],
-        places_P2: npt.NDArray[Any],
-        products: Sequence[Product],
-        odds: npt.NDArray[Any],
-    ) -> None:
-        """Take checked tables: those of hidden units, of ranks and of logits."""
+    def __init__(self, tables: NetTables) -> None:
+        """Take the tables."""
         self._kept: list[Any] = []  # what the structure points to
-        (hidden, hidden_bias), (rank, rank_bias), (logit, logit_bias) = products
-        self._size = entries_LNE.shape[1]
+        (hidden, hidden_bias), (rank, rank_bias), (logit, logit_bias) = tables.products
+        _, self._size, entry_dim = tables.entries_LNE.shape
         self._net = ffi.new(
             "edge_context_net_t *",
             {
-                "entries": self._table(entries_LNE, np.int16),
-                "place": self._table(places_P2, np.int16),
+                "entries": self._table(tables.entries_LNE, np.int16),
+                "place": self._table(tables.places_P2, np.int16),
                 "hidden": self._table(hidden.T, np.int16),
                 "hidden_bias": self._table(hidden_bias, np.int32),
                 "rank": self._table(rank.T, np.int16),
                 "rank_bias": self._table(rank_bias, np.int32),
                 "logit": self._table(logit.T, np.int16),
                 "logit_bias": self._table(logit_bias, np.int32),
-                "odds": self._table(odds, np.int32),
+                "odds": self._table(ODDS, np.int32),
                 "size": self._size,
-                "entry_dim": entries_LNE.shape[2],
-                "places": len(places_P2),
+                "entry_dim": entry_dim,
+                "places": len(tables.places_P2),
                 "hidden_units": hidden.shape[1],
                 "ranks": rank.shape[1],
             },
@@ -56,8 +46,8 @@ class NativeOdds:
         self, codes_FK: IntArray, steps_FK: IntArray, frames_n: IntArray, layer: int
     ) -> IntArray:
         """[n, N] odds of each code with those before it."""
-        codes_FK, steps_FK = map(np.ascontiguousarray, (codes_FK, steps_FK))
-        codes, steps = (ffi.from_buffer("int64_t[]", array) for array in (codes_FK, steps_FK))
+        arrays = [np.ascontiguousarray(array, np.int64) for array in (codes_FK, steps_FK)]
+        codes, steps = (ffi.from_buffer("int64_t[]", array) for array in arrays)
         unit = ffi.new("edge_context_unit_t *", (codes, steps, *codes_FK.shape))
         ends_nN = np.empty((len(frames_n), self._size), np.int64)
         for frame, ends_N in zip(frames_n.tolist(), ends_nN, strict=True):
