@@ -70,8 +70,6 @@ def test_more_bits_are_better_and_three_kilobits_are_understood(bundle: Bundle) 
 
 
 def test_packets_at_one_kilobit_say_more_than_two_layers(bundle: Bundle) -> None:
-    if not bundle.manifest.get("context"):
-        pytest.skip("no context model yet")
     speech_T, _ = soundfile.read(CLIPS[0], dtype="float32")
     codes_FK = coded(bundle, speech_T)
     scores = []
