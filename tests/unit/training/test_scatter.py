@@ -48,6 +48,13 @@ def test_silence_and_damage_stay_finite():
         assert scatter(spectrum(4, level, level)).isfinite().all()
 
 
+def test_nothing_is_gained_by_hiding_low_sound():
+    given = spectrum(20, 1.0, 0.0).requires_grad_()  # a share of .37
+    log_magnitude, phase = torch.split(PhaseScatter(BINS, FIRST)(given), BINS, dim=2)
+    (log_magnitude.sum() + phase.cos().sum()).backward()
+    torch.testing.assert_close(given.grad[..., :BINS], torch.ones(1, 20, BINS))
+
+
 def test_a_held_hiss_does_not_repeat():
     scattered = PhaseScatter(BINS, FIRST)(spectrum(4 * PERIOD, -9.0, 0.0))
     audio = Synthesis(HOP)(scattered)[0]

@@ -59,7 +59,9 @@ class PhaseScatter(StreamLayer):
         power = torch.exp(2 * log_magnitude.clamp(max=MAX_LOG_MAGNITUDE))
         low = power[..., : self.first_bin].sum(2, keepdim=True)
         high = power[..., self.first_bin :].sum(2, keepdim=True)
-        share_BF1 = (2 * high / (low + high + TINY)).clamp(max=1.0)
+        # Without a gradient: else a net learns to hide low sound in its frames, which overlap-add
+        # cancels, until nothing is scattered.
+        share_BF1 = (2 * high / (low + high + TINY)).clamp(max=1.0).detach()
         one_BF1 = 0 * share_BF1 + 1  # by values, not by shape: a trace serves any F
         place_BF1 = torch.remainder(state_BS[:, None] + one_BF1.cumsum(1), PERIOD)
         turns = torch.remainder(place_BF1.square(), PERIOD) * self.rate_Q / PERIOD
