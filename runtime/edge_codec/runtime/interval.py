@@ -28,6 +28,8 @@ class IntervalWriter:
         self._width *= size
         self._whole *= total
         self._sizes.append((self._low, self._width, self._whole))
+        if self._width > self._whole:  # true without a division, until the end is near
+            return True
         return self._low // self._whole != (self._low + self._width - 1) // self._whole
 
     def message(self) -> int:
