@@ -113,7 +113,7 @@ def test_unpacked_wheels_are_closed(tmp_path, monkeypatch):
     monkeypatch.setattr(emulation, "output_of", download)
     monkeypatch.setattr(emulation, "zipfile", SimpleNamespace(ZipFile=Archive))
     emulation._download_wheels(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cobs", "one", "two"]
     assert [archive.fp for archive in opened] == [None, None]
 
 
