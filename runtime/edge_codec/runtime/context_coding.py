@@ -9,6 +9,8 @@ Shapes: F code frames of one unit, K layers of the codec, L layers of the bitrat
 """
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,8 @@ from edge_codec.runtime.errors import CodeRangeError
 from edge_codec.runtime.interval import IntervalReader, IntervalWriter
 
 IntArray = npt.NDArray[np.int64]
+Place = tuple[int, int]
+"""Frame and layer of a code."""
 
 
 class ContextCoder:
@@ -99,9 +103,9 @@ class ContextCoder:
         reader.take(is_modelled, 1, 2)
         modelled = is_modelled * self._model.layers
         valid_F = np.zeros(len(codes_FK), np.int64)
-        for frames_n, layers_n, steps_FK in self._groups(codes_FK):
-            ends = self._ends(codes_FK, steps_FK, frames_n, layers_n, modelled)
-            for frame, layer in zip(frames_n.tolist(), layers_n.tolist(), strict=True):
+        for places, steps_FK in self._groups(codes_FK):
+            ends = self._ends(codes_FK, steps_FK, places, modelled)
+            for frame, layer in places:
                 code = self._take(reader, ends.get(frame))
                 if code is None:
                     return valid_F
@@ -109,17 +113,18 @@ class ContextCoder:
                 valid_F[frame] = layer + 1
         return valid_F
 
-    def _groups(self, codes_FK: IntArray) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
-        """Frames and layers of each step, and all steps known by then."""
+    def _groups(self, codes_FK: IntArray) -> Iterator[tuple[list[Place], IntArray]]:
+        """Frame and layer of each code of each step, and all steps known by then."""
         frames, layers = codes_FK.shape
         steps_FK = _first_steps(frames, layers)
         for frame in range(frames):
-            yield np.array([frame]), np.array([0]), steps_FK
+            yield [(frame, 0)], steps_FK
         steps_FK = self._all_steps(codes_FK)
         order = np.argsort(steps_FK, axis=None, kind="stable")[frames:]
-        cuts = np.flatnonzero(np.diff(steps_FK.flat[order])) + 1
-        for group in np.split(order, cuts):
-            yield group // layers, group % layers, steps_FK
+        sorted_steps = steps_FK.flat[order].tolist()
+        places = [divmod(at, layers) for at in order.tolist()]
+        for _, step in groupby(zip(sorted_steps, places, strict=True), key=itemgetter(0)):
+            yield [place for _, place in step], steps_FK
 
     def _all_steps(self, codes_FK: IntArray) -> IntArray:
         """[F, K] the step in which each code comes, once the first layer is known.
@@ -147,19 +152,17 @@ class ContextCoder:
         ]
 
     def _ends(
-        self,
-        codes_FK: IntArray,
-        steps_FK: IntArray,
-        frames_n: IntArray,
-        layers_n: IntArray,
-        modelled: int,
+        self, codes_FK: IntArray, steps_FK: IntArray, places: list[Place], modelled: int
     ) -> dict[int, IntArray]:
         """Frame -> where the shares of its next code's values end, [N]; modelled layers only."""
+        frames_by_layer: dict[int, list[int]] = {}
+        for frame, layer in places:
+            if layer < modelled:
+                frames_by_layer.setdefault(layer, []).append(frame)
         ends: dict[int, IntArray] = {}
-        for layer in set(layers_n[layers_n < modelled].tolist()):
-            at_n = frames_n[layers_n == layer]
-            ends_nN = self._model.cumulative_odds(codes_FK, steps_FK, at_n, layer)
-            ends |= dict(zip(at_n.tolist(), ends_nN, strict=True))
+        for layer, frames in frames_by_layer.items():
+            ends_nN = self._model.cumulative_odds(codes_FK, steps_FK, np.array(frames), layer)
+            ends |= zip(frames, ends_nN, strict=True)
         return ends
 
     def _take(self, reader: IntervalReader, ends_N: IntArray | None) -> int | None:

@@ -50,9 +50,9 @@ class NativeOdds:
         codes, steps = (ffi.from_buffer("int64_t[]", array) for array in arrays)
         unit = ffi.new("edge_context_unit_t *", (codes, steps, *codes_FK.shape))
         ends_nN = np.empty((len(frames_n), self._size), np.int64)
-        for frame, ends_N in zip(frames_n.tolist(), ends_nN, strict=True):
-            room = ffi.from_buffer("int64_t[]", ends_N)
-            lib.edge_context_odds(self._net, unit, frame, layer, room)
+        room = ffi.from_buffer("int64_t[]", ends_nN)
+        for place, frame in enumerate(frames_n.tolist()):
+            lib.edge_context_odds(self._net, unit, frame, layer, room + place * self._size)
         return ends_nN
 
     def _table(self, array: npt.NDArray[Any], dtype: type[np.signedinteger[Any]]) -> Any:
