@@ -118,7 +118,7 @@ class Bundle:
         return sum((self.path / file["file"]).stat().st_size for file in files)
 
     def open_packing(self) -> Packing:
-        """How packets and files carry superframes of this model.
+        """How links and files carry the codes of this model.
 
         Raises:
             BundleError: its context model is none, or is for another codec.

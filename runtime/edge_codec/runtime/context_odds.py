@@ -17,8 +17,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_codec.firmware_bridge.frame_codec import VARIABLE
-
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 Product = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -65,6 +63,8 @@ class Odds(Protocol):
 
 def odds_class() -> type[Odds]:
     """What computes here: C where the link's library was built, else numpy."""
+    from edge_codec.firmware_bridge.frame_codec import VARIABLE  # noqa: PLC0415  4 MB of link
+
     if os.environ.get(VARIABLE) == "python":
         return NumpyOdds
     try:

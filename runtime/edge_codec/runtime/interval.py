@@ -2,7 +2,7 @@
 
 A message is a point in [0, 1). Each symbol takes its share of the interval, so likely symbols
 cost few bits. Python's whole numbers grow as needed: nothing is rounded, no carry is chased, and
-the same bits mean the same symbols on every machine. A superframe has a few hundred symbols.
+the same bits mean the same symbols on every machine. A unit has a few hundred symbols.
 
 What is cut behind any bit still says the symbols that all continuations agree on.
 """

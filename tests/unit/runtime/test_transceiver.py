@@ -70,7 +70,12 @@ def make_source(seconds: float, *, fast: bool = False) -> BlockSource:
 
 
 def transmit(
-    bundle: Bundle, seconds: float, *, bitrate_bps: float = 6000, baud: int = 9600, **options: Any
+    bundle: Bundle,
+    seconds: float,
+    *,
+    bitrate_bps: str | float = 6000,
+    baud: int = 9600,
+    **options: Any,
 ) -> Arrivals:
     """Send tones over a wire; returns what was written and when."""
     clock = FakeClock(options.get("stop"), options.get("stop_s", math.inf))
@@ -155,13 +160,10 @@ def carried(
 def test_messages_are_carried_in_the_place_of_codes(
     context_bundle: Bundle, mode: str, frames: int
 ) -> None:
-    sender = make_sender(context_bundle, mode, None, is_live=False)
-    clock = FakeClock()
-    port = WirePort(clock, 9600)
-    source = make_source(2.013, fast=True)
-    Transmission(source, sender, port, Journal(clock).report, fast=True).run(clock, StopSignal())
-    sink, _, listener = receive(context_bundle, over_wire(port.written, 9600), fast=True)
-    expected_T = carried(context_bundle, sender.profile, 2.013, frames)
+    written = transmit(context_bundle, 2.013, bitrate_bps=mode, fast=True)
+    sink, _, listener = receive(context_bundle, over_wire(written, 9600), fast=True)
+    profile = assembly.choose_mode(context_bundle.spec, mode).profile
+    expected_T = carried(context_bundle, profile, 2.013, frames)
     assert listener.stats.voice_lost == listener.late_frames == 0
     assert len(sink.played_T) >= 2.013 * RATE_HZ
     np.testing.assert_allclose(sink.played_T, expected_T[: len(sink.played_T)], atol=1e-6)

@@ -1,6 +1,7 @@
 """A bundle as one of the codecs: ours, or Lyra v2's graphs through the same runtime."""
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from edge_codec.runtime.backends.selection import choose_backend
 from edge_codec.runtime.bundle import Bundle
 from edge_codec.runtime.codec import StreamDecoder, StreamEncoder
 from edge_codec.runtime.errors import BundleError
+from edge_codec.runtime.packing import Packing
 
 
 class ModelCoder:
@@ -43,13 +45,16 @@ class ModelCoder:
         self.unit_samples = spec.hop_samples
         self.delay_samples = spec.delay_samples
         self._frame_bits = layers * spec.bits_per_code
-        self.packing = bundle.open_packing()
-        """How the link packs superframes of its codes."""
-        bundle = bundle.on(self.backend)
+        self._bundle = bundle.on(self.backend)
         self._encoder = StreamEncoder(
-            bundle, layers=layers, threads=threads, precision=self.precision
+            self._bundle, layers=layers, threads=threads, precision=self.precision
         )
-        self._decoder = StreamDecoder(bundle, threads=threads, precision=self.precision)
+        self._decoder = StreamDecoder(self._bundle, threads=threads, precision=self.precision)
+
+    @cached_property
+    def packing(self) -> Packing:
+        """How the link packs superframes of its codes."""
+        return self._bundle.open_packing()
 
     def reset(self) -> None:
         """Begin a new stream."""
@@ -75,12 +80,15 @@ class SuperframeCoder(ModelCoder):
         Raises:
             BundleError, MissingExtraError: as `ModelCoder`.
         """
-        spec = bundle.spec
-        needed = bundle.open_packing().needed_layers(layers)
+        spec, packing = bundle.spec, bundle.open_packing()
         profile = profile_for(min(layers, MAX_LAYERS), spec.bits_per_code, spec.frame_rate_hz)
         super().__init__(
-            bundle, needed, precision=precision, call_frames=profile.frames_per_superframe
+            bundle,
+            packing.needed_layers(layers),
+            precision=precision,
+            call_frames=profile.frames_per_superframe,
         )
+        self.packing = packing
         self.layers = layers
         self.name = f"{bundle.name} {spec.bitrate_bps(layers) / 1000:g}k"
         self._frame_bits = layers * spec.bits_per_code
