@@ -13,6 +13,9 @@ import numpy.typing as npt
 from edge_codec.firmware_bridge._edge_link import ffi, lib
 from edge_codec.runtime.context_odds import ODDS, IntArray, NetTables
 
+if not hasattr(lib, "edge_context_odds"):
+    raise ImportError("the C library was built before it knew context models; install again")
+
 
 class NativeOdds:
     """The net of one layer in C."""

@@ -1,8 +1,10 @@
 """Context coding: exact on every machine, whole behind any cut, calm about any bits."""
 
+import sys
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,6 +141,13 @@ def test_odds_do_not_depend_on_company():
 
 def test_the_environment_may_ask_for_numpy(monkeypatch):
     monkeypatch.setenv("EDGE_CODEC_LINK", "python")
+    assert odds_class() is NumpyOdds
+
+
+def test_an_older_c_library_leaves_it_to_numpy(monkeypatch):
+    older = SimpleNamespace(ffi=None, lib=SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "edge_codec.firmware_bridge._edge_link", older)
+    monkeypatch.delitem(sys.modules, "edge_codec.runtime.context_native", raising=False)
     assert odds_class() is NumpyOdds
 
 
